@@ -26,10 +26,14 @@ class EventLog(logging.LoggerAdapter[logging.Logger]):
         return EventLog(self.logger, {**(self.extra or {}), **facts})
 
 
+def _utc(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
 class _JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
-            "time": f"{datetime.fromtimestamp(record.created, UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z",
+            "time": _utc(record.created),
             "level": record.levelname.lower(),
             "event": record.getMessage(),
             "source": record.name,

@@ -247,7 +247,8 @@ class Claim:
     """A Service that asks for addresses.
 
     `requested`: addresses it names (at most one per family). `families`: what it needs, in order; with
-    `optional_second` (PreferDualStack) the second may stay unserved. `held`: what its status shows now. `ports`: (protocol, port).
+    `optional_second` (PreferDualStack) the second may stay unserved. `held`: what its status shows
+    now. `ports`: (protocol, port).
     `sharing_key`: vipmgr.io/allow-shared-ip. Naming the same IP is OpenELB's way to share it.
     """
 
