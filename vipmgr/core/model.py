@@ -65,6 +65,7 @@ class Reason(StrEnum):
     WRONG_PROTOCOL = "WrongProtocol"
     PORT_COLLISION = "PortCollision"
     SHARING_KEY = "SharingKeyMismatch"
+    SHARING_POLICY = "SharingTrafficPolicyMismatch"
     NAMESPACE_NOT_ALLOWED = "NamespaceNotAllowed"
     SERVICE_NOT_SELECTED = "ServiceNotSelected"
     NO_ELIGIBLE_NODE = "NoEligibleNode"
@@ -81,6 +82,7 @@ class MoveReason(StrEnum):
     HIGHER_PRIORITY = "higher-priority-heard"
     LOWER_PRIORITY = "lower-priority-heard"
     INTERFACE_DOWN = "interface-down"
+    ADDRESS_LOST = "address-lost"
     TRACK_FAULT = "track-fault"
     DRAINED = "drained"
     YIELDED = "yielded"
@@ -210,7 +212,8 @@ class Pool:
     """An Eip. `used`: what Eip.status.used records, the durable half of the allocation (the other is Service.status).
 
     `interface` is a name or `can_reach:IP`. `namespaces`/`namespace_selector` bind the pool to namespaces; they are a
-    boundary for named pools and addresses too when `enforce_namespaces`.
+    boundary for named pools and addresses too when `enforce_namespaces`. `problems`: why it gives out nothing new
+    (a field that cannot be read, another pool in the way); who holds an address of it keeps it.
     """
 
     name: str
@@ -233,6 +236,7 @@ class Pool:
     vrrp: VrrpPolicy = field(default_factory=VrrpPolicy)
     bgp: BgpPolicy = field(default_factory=BgpPolicy)
     used: Mapping[Address, tuple[ServiceKey, ...]] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
 
     def __contains__(self, address: Address) -> bool:
         return any(address in span for span in self.ranges)
@@ -249,7 +253,8 @@ class Claim:
     `requested`: addresses it names (at most one per family). `families`: what it needs, in order; with
     `optional_second` (PreferDualStack) the second may stay unserved. `held`: what its status shows
     now. `ports`: (protocol, port).
-    `sharing_key`: vipmgr.io/allow-shared-ip. Naming the same IP is OpenELB's way to share it.
+    `sharing_key`: vipmgr.io/allow-shared-ip. Naming the same IP is OpenELB's way to share it. `default_class`: pools
+    that are nobody's default may serve it too. `fault`: what its author wrote cannot be read; it keeps what it holds.
     """
 
     key: ServiceKey
@@ -269,6 +274,7 @@ class Claim:
     local_traffic: bool = False
     health_check_node_port: int = 0
     held: tuple[Address, ...] = ()
+    fault: Rejection | None = None
 
 
 class Rejection(NamedTuple):
