@@ -1,0 +1,145 @@
+"""A live copy of one resource: list, watch from there, for ever.
+
+An outage is waited out with growing, jittered pauses (at most about 5 s); a watch that fell silent is reopened from
+where it was; a version the server has forgotten leads to a new list whose differences are reported like any change.
+What is kept is what `decode` returns, so a copy costs no more than what its reader needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final, Generic, TypeVar
+
+from vipmgr.core.wire import Metadata
+from vipmgr.errors import TemporaryError
+from vipmgr.kube.client import IDLE_SECONDS, Client, WatchEvent
+from vipmgr.kube.errors import GoneError
+from vipmgr.kube.resources import Resource
+from vipmgr.log import get_log
+
+T = TypeVar("T")
+V = TypeVar("V")
+log = get_log(__name__)
+
+LONGEST_PAUSE: Final = 5.0
+_HEALTHY_AFTER: Final = 5.0
+
+
+class Reflector(Generic[T, V]):
+    """`decode` turns an object into what is kept (None: not kept). `changed(key)` is called after `items` has changed.
+
+    `connected`: the last list or watch went well, so `items` is current. `synced` is set after the first list.
+    """
+
+    def __init__(  # noqa: PLR0913 - selectors are the API's
+        self,
+        client: Client,
+        resource: Resource[T],
+        *,
+        decode: Callable[[T], V | None],
+        changed: Callable[[str], None],
+        field_selector: str = "",
+        label_selector: str = "",
+        namespace: str = "",
+        idle_seconds: float = IDLE_SECONDS,
+    ) -> None:
+        self._client = client
+        self._resource = resource
+        self._decode = decode
+        self._changed = changed
+        self._selectors: dict[str, Any] = {
+            "field_selector": field_selector,
+            "label_selector": label_selector,
+            "namespace": namespace,
+        }
+        self._idle_seconds = idle_seconds
+        self._kept: dict[str, V] = {}
+        self._version = ""
+        self.items: Mapping[str, V] = MappingProxyType(self._kept)
+        self.synced = asyncio.Event()
+        self.connected = False
+
+    async def run(self) -> None:
+        """Keep the copy until cancelled."""
+        loop = asyncio.get_running_loop()
+        failures = 0
+        while True:
+            began = loop.time()
+            try:
+                if not self._version:
+                    await self._list()
+                await self._watch()
+                pause = _pause(0) if loop.time() - began < 1.0 else 0.0
+                failures = 0
+            except GoneError:
+                self._version = ""
+                pause = _pause(0)
+            except TemporaryError as error:
+                if self.connected:
+                    log.warning("watch.lost", resource=self._resource.plural, error=str(error))
+                self.connected = False
+                failures = 0 if loop.time() - began > _HEALTHY_AFTER else failures
+                pause = _pause(failures)
+                failures += 1
+            await asyncio.sleep(pause)
+
+    async def _list(self) -> None:
+        try:
+            found, version = await self._read_all(limit=500)
+        except GoneError:  # a list that outlives its snapshot on a busy server: take it in one answer
+            found, version = await self._read_all(limit=0)
+        before = self._kept.copy()
+        self._version = version
+        self.connected = True
+        for key in before.keys() - found.keys():
+            del self._kept[key]
+        self._kept.update(found)
+        self.synced.set()
+        for key in before.keys() | found.keys():
+            if before.get(key) != found.get(key):
+                self._changed(key)
+
+    async def _read_all(self, limit: int) -> tuple[dict[str, V], str]:
+        found: dict[str, V] = {}
+        version = ""
+        async for page in self._client.pages(self._resource, limit=limit, **self._selectors):
+            version = page.resource_version
+            for item in page.items:
+                if (value := self._decode(item)) is not None:
+                    found[_key(item)] = value
+            await asyncio.sleep(0)
+        return found, version
+
+    async def _watch(self) -> None:
+        events = self._client.watch(
+            self._resource, resource_version=self._version, idle_seconds=self._idle_seconds, **self._selectors
+        )
+        async for event in events:
+            self.connected = True
+            if event.object is not None:
+                self._apply(event, event.object)
+            self._version = event.resource_version
+
+    def _apply(self, event: WatchEvent[T], item: T) -> None:
+        key = _key(item)
+        value = None if event.type == "DELETED" else self._decode(item)
+        if value == self._kept.get(key):
+            return
+        if value is None:
+            del self._kept[key]
+        else:
+            self._kept[key] = value
+        self._changed(key)
+
+
+def _key(item: Any) -> str:
+    about: Metadata = item.metadata
+    return f"{about.namespace}/{about.name}" if about.namespace else about.name
+
+
+def _pause(failures: int) -> float:
+    """Seconds: 0.1, 0.2, 0.4 … LONGEST_PAUSE, each plus or minus a quarter."""
+    return min(0.1 * 2.0 ** min(failures, 10), LONGEST_PAUSE) * random.uniform(0.75, 1.25)  # noqa: S311 - spreading
