@@ -85,31 +85,28 @@ def play(world: World, step: tuple[str, int, float]) -> None:
             world.serve(sorted(world.requests)[number % len(world.requests)])
         case "deliver" if world.answers:
             world.deliver(sorted(world.answers)[number % len(world.answers)])
-        case "exchange":
+        case "looked" | "wrote":
             before = world.sent
-            world.send(who, write=seconds < 10)
+            world.send(who, write=kind == "wrote")
             if world.sent > before:
                 world.serve(world.sent)
             if world.sent > before and world.sent in world.answers:
                 world.deliver(world.sent)
-        case "restart" if seconds > 19:  # with nothing but the server's record to go by
+        case "restart":  # with nothing but the server's record to go by
             world.processes[who].candidate = Candidate(f"p{who}-{world.versions}-{world.sent}")
             world.processes[who].waiting = None
 
 
+KINDS = ["wait"] * 4 + ["looked"] * 3 + ["wrote"] * 4 + ["look", "write", "serve", "deliver", "restart"]
 STEPS = st.lists(
-    st.tuples(
-        st.sampled_from(["wait", "look", "write", "serve", "deliver", "exchange", "exchange", "restart"]),
-        st.integers(0, 30),
-        st.floats(0.0, 20.0),
-    ),
-    min_size=20,
-    max_size=80,
+    st.tuples(st.sampled_from(KINDS), st.integers(0, 5), st.sampled_from([0.1, 2.0, 4.0, 8.0, 9.5, 14.0])),
+    min_size=15,
+    max_size=60,
 )
-CLOCKS = st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(0.85, 1.2)), min_size=2, max_size=4)
+CLOCKS = st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(0.85, 1.2)), min_size=2, max_size=3)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(clocks=CLOCKS, steps=STEPS)
 def test_there_are_never_two_leaders(clocks: list[tuple[float, float]], steps: list[tuple[str, int, float]]) -> None:
     world = World(clocks)
@@ -120,13 +117,13 @@ def test_there_are_never_two_leaders(clocks: list[tuple[float, float]], steps: l
 
 def test_a_silent_leader_stops_before_anybody_else_may_take_over() -> None:
     world = World([(0.0, 1.0), (5000.0, 1.0)])
-    play(world, ("exchange", 0, 0.0))
-    play(world, ("exchange", 1, 15.0))
+    play(world, ("wrote", 0, 0.0))
+    play(world, ("looked", 1, 0.0))
     assert world.leaders() == [0]
     gap = 0
     for _ in range(200):
         world.now += 0.1
-        play(world, ("exchange", 1, 0.0))
+        play(world, ("wrote", 1, 0.0))
         gap += not world.leaders()
         if world.leaders() == [1]:
             break
