@@ -154,3 +154,13 @@ def test_seeing_another_holder_ends_the_lead_at_once() -> None:
 def test_a_deadline_that_reaches_the_duration_is_refused() -> None:
     with pytest.raises(ValueError, match="must lie between"):
         Candidate("a", duration=10.0, deadline=10.0)
+
+
+def test_a_renewal_counts_from_when_it_was_sent() -> None:
+    world = World([(0.0, 1.0), (0.0, 1.0)])
+    for step in (("write", 0, 0.0), ("serve", 0, 0.0), ("looked", 1, 0.0), ("wait", 0, 8.0), ("deliver", 0, 0.0)):
+        play(world, step)
+    assert world.leaders() == [0]
+    world.now = 15.1
+    play(world, ("wrote", 1, 0.0))
+    assert world.leaders() == [1]
