@@ -370,6 +370,10 @@ class NodeReport:
     strangers: frozenset[tuple[str, Family, int, str]] = frozenset()
     published_instances: Mapping[str, frozenset[Address]] = field(default_factory=dict)
     """what the spec last published holds, instance -> its VIPs; live on the node once `revision` equals it"""
+    published_at: datetime | None = None
+    """when the controller wrote that spec (VipNode.spec.publishedAt)"""
+    unsettled: Mapping[str, frozenset[Address]] = field(default_factory=dict)
+    """VipNode.spec.unsettled: of earlier specs, may be live as well until `revision` equals `published_revision`"""
 
 
 class Member(NamedTuple):
@@ -427,3 +431,5 @@ class NodePlan:
     """(name, protocol, interface, ranges)"""
     reach: tuple[str, ...] = ()
     drain: bool = False
+    unsettled: tuple[tuple[str, tuple[Address, ...]], ...] = ()
+    """instance -> VIPs no longer in this plan that may be live on the node until it confirms"""

@@ -259,6 +259,7 @@ class VrrpInstanceStatus(Wire):
     since: str | None = None
     transitions: int = 0
     contested: bool = False
+    vip_count: int = 0
     conditions: list[Condition] | None = None
 
 
@@ -301,6 +302,8 @@ class VipNodeSpec(Wire):
     """Written by the controller alone. `revision` is a digest of everything else in the spec.
 
     `layer2` and `bgp` are the parts of those protocols; `reach` lists the targets of `can_reach:` to resolve.
+    Outside the revision, for the controller itself: `published_at` (RFC 3339), and `unsettled`, instance -> VIPs of earlier
+    revisions that may be live on the node until it confirms this one.
     """
 
     revision: str = ""
@@ -311,6 +314,8 @@ class VipNodeSpec(Wire):
     drain: bool = False
     layer2: dict[str, Any] | None = None
     bgp: dict[str, Any] | None = None
+    published_at: str = ""
+    unsettled: dict[str, list[str]] | None = None
 
 
 class NodeInterface(Wire):
