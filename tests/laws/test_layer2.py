@@ -1,0 +1,330 @@
+"""layer2 ownership, model-checked: agents on a simulated wire and API server with delay, loss, cuts, outages and sleeps."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import random
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vipmgr.core.layer2 import (
+    Announce,
+    Candidate,
+    Layer2Vip,
+    Moved,
+    Obstacle,
+    Peer,
+    Probe,
+    State,
+    Timings,
+    View,
+    claims,
+    heard,
+    slept,
+    step,
+)
+from vipmgr.core.respond import Standing
+
+VIP = IPv4Address("10.0.0.100")
+TICK = 0.05
+WIRE_DELAY = 0.002
+TIMINGS = Timings()
+
+
+@dataclass
+class Agent:
+    """One node's shell: the machine, what it last saw of the others' Leases, and its links."""
+
+    name: str
+    mac: bytes
+    state: State = field(default_factory=State)
+    seen: dict[str, tuple[float, Peer]] = field(default_factory=dict)
+    obstacle: Obstacle | None = None
+    on_wire: bool = True
+    on_api: bool = True
+    alive: bool = True
+    asleep_until: float = 0.0
+    last_tick: float = 0.0
+    lease: Peer | None = None
+
+
+class World:
+    """A LAN, an API server and some agents; time is simulated, so a run is exact and repeatable."""
+
+    def __init__(self, nodes: int, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.now = 0.0
+        self.agents = {f"n{i}": Agent(f"n{i}", bytes((2, 0, 0, 0, 0, i))) for i in range(nodes)}
+        self.vip = Layer2Vip(VIP, "pool", "eth0", tuple(Candidate(a.name, a.mac) for a in self.agents.values()))
+        self.groups: dict[str, int] = dict.fromkeys(self.agents, 0)
+        self.queue: list[tuple[float, int, object]] = []
+        self.order = itertools.count()
+        self.loss = 0.0
+        self.next_renew = dict.fromkeys(self.agents, 0.0)
+        self.two_owners_since: float | None = None
+        self.longest_two_owners = 0.0
+        self.no_owner_since: float | None = None
+        self.longest_no_owner = 0.0
+        self.moves: list[tuple[float, str, Moved]] = []
+
+    def view(self, agent: Agent) -> View:
+        peers = {
+            name: replace(peer, fresh=not agent.on_api or self.now - at < TIMINGS.lease_expiry)
+            for name, (at, peer) in agent.seen.items()
+        }
+        return View(agent.name, self.vip, peers, agent.obstacle, synced=True, timings=TIMINGS)
+
+    def write_lease(self, agent: Agent) -> None:
+        if not (agent.on_api and agent.alive):
+            return
+        offers = {VIP: agent.state.offered} if agent.state.offered else {}
+        unable = frozenset({VIP}) if agent.obstacle else frozenset()
+        agent.lease = Peer(agent.name, True, claims({VIP: agent.state}), offers, unable)
+        for other in self.agents.values():
+            if other is not agent:
+                self.later(0.005 + self.random.random() * 0.02, ("lease", other.name, agent.lease))
+
+    def later(self, delay: float, event: object) -> None:
+        heapq.heappush(self.queue, (self.now + delay, next(self.order), event))
+
+    def hear_each_other(self, one: Agent, other: Agent) -> bool:
+        return one.on_wire and other.on_wire and self.groups[one.name] == self.groups[other.name]
+
+    def send(self, agent: Agent, kind: str, epoch: int | None, to: bytes | None) -> None:
+        for other in self.agents.values():
+            if other is agent or not self.hear_each_other(agent, other) or (to and other.mac != to):
+                continue
+            if self.random.random() >= self.loss:
+                self.later(WIRE_DELAY, (kind, other.name, agent.name, epoch))
+
+    def act(self, agent: Agent, effects: tuple[object, ...]) -> None:
+        for effect in effects:
+            if isinstance(effect, Probe):
+                self.send(agent, "probe", None, effect.destination)
+            elif isinstance(effect, Announce):
+                self.send(agent, "claim", effect.epoch, None)
+            elif isinstance(effect, Moved):
+                self.moves.append((self.now, agent.name, effect))
+
+    def step(self, agent: Agent) -> None:
+        before = (agent.state.standing, agent.state.offered, agent.state.epoch)
+        view = self.view(agent)
+        if self.now - agent.last_tick > TIMINGS.sleep and agent.last_tick:
+            agent.state, effects = slept(view, agent.state, self.now)
+            self.act(agent, effects)
+        agent.last_tick = self.now
+        agent.state, effects = step(view, agent.state, self.now)
+        self.act(agent, effects)
+        if (agent.state.standing, agent.state.offered, agent.state.epoch) != before:
+            self.write_lease(agent)
+
+    def deliver(self, event: tuple[str, ...]) -> None:
+        kind, to = event[0], self.agents[event[1]]
+        if not to.alive:
+            return
+        if self.now < to.asleep_until:  # the packet waits in the socket's buffer
+            self.later(to.asleep_until - self.now, event)
+            return
+        if kind == "lease":
+            if to.on_api:
+                to.seen[event[2].node] = (self.now, event[2])
+                self.step(to)
+            return
+        sender = self.agents[event[2]]
+        if kind == "probe":
+            awake = self.now - to.last_tick <= TIMINGS.sleep
+            if awake and to.on_wire and to.state.standing is Standing.OWNER:
+                self.send(to, "claim", to.state.epoch, sender.mac)
+            return
+        to.state = heard(self.view(to), to.state, sender.mac, event[3], self.now)
+        self.step(to)
+
+    def run(self, seconds: float) -> None:
+        end = self.now + seconds
+        while self.now < end:
+            self.now = round(self.now + TICK, 6)
+            while self.queue and self.queue[0][0] <= self.now:
+                self.deliver(heapq.heappop(self.queue)[2])
+            for agent in self.agents.values():
+                if agent.alive and self.now >= agent.asleep_until:
+                    self.step(agent)
+                    if self.now >= self.next_renew[agent.name]:
+                        self.next_renew[agent.name] = self.now + 1.0
+                        self.write_lease(agent)
+            self.watch()
+
+    def answering(self) -> list[Agent]:
+        """Who would answer a client's ARP request now."""
+        return [
+            a
+            for a in self.agents.values()
+            if a.alive and a.on_wire and self.now - a.last_tick <= TIMINGS.sleep and a.state.standing is Standing.OWNER
+        ]
+
+    def watch(self) -> None:
+        owners = self.answering()
+        meet = any(self.hear_each_other(a, b) for a, b in itertools.combinations(owners, 2))
+        self.two_owners_since = (self.two_owners_since or self.now) if meet else None
+        if self.two_owners_since:
+            self.longest_two_owners = max(self.longest_two_owners, self.now - self.two_owners_since)
+        self.no_owner_since = None if owners else (self.no_owner_since or self.now)
+        if self.no_owner_since:
+            self.longest_no_owner = max(self.longest_no_owner, self.now - self.no_owner_since)
+
+    def settle(self, seconds: float = 6.0) -> Agent:
+        self.run(seconds)
+        (owner,) = self.answering()
+        self.longest_two_owners = self.longest_no_owner = 0.0
+        return owner
+
+
+def fresh_world(seed: int, nodes: int = 3) -> tuple[World, Agent]:
+    world = World(nodes, seed)
+    return world, world.settle()
+
+
+SEEDS = st.integers(0, 10_000)
+ONE_TICK = 2 * TICK + 1e-9
+
+
+@given(SEEDS)
+@settings(max_examples=10, deadline=None)
+def test_the_first_in_rank_becomes_the_only_owner(seed: int) -> None:
+    world, owner = fresh_world(seed)
+    assert owner.name == "n0"
+    assert world.longest_two_owners == 0.0
+
+
+@given(SEEDS)
+@settings(max_examples=10, deadline=None)
+def test_a_dead_owner_is_replaced_within_a_second_and_its_return_moves_nothing(seed: int) -> None:
+    world, owner = fresh_world(seed)
+    owner.alive = False
+    world.run(2.0)
+    assert world.longest_no_owner < 1.0
+    (heir,) = world.answering()
+    world.agents[owner.name] = Agent(owner.name, owner.mac, last_tick=0.0)
+    world.run(6.0)
+    assert world.answering() == [heir]
+    assert world.longest_two_owners == 0.0
+
+
+@given(SEEDS)
+@settings(max_examples=10, deadline=None)
+def test_an_owner_without_the_api_server_keeps_the_address(seed: int) -> None:
+    world, owner = fresh_world(seed)
+    owner.on_api = False
+    world.run(10.0)
+    assert world.answering() == [owner]
+    owner.on_api = True
+    world.run(5.0)
+    assert world.answering() == [owner]
+    assert world.longest_no_owner == 0.0
+
+
+@given(SEEDS)
+@settings(max_examples=10, deadline=None)
+def test_without_any_api_server_the_wire_alone_fails_over(seed: int) -> None:
+    world, owner = fresh_world(seed)
+    for agent in world.agents.values():
+        agent.on_api = False
+    owner.alive = False
+    world.run(3.0)
+    assert world.longest_no_owner < 1.0
+    assert len(world.answering()) == 1
+
+
+@given(SEEDS, st.sampled_from([Obstacle.DRAINING, Obstacle.STOPPING]))
+@settings(max_examples=10, deadline=None)
+def test_a_planned_handover_has_no_instant_without_an_answer(seed: int, why: Obstacle) -> None:
+    world, owner = fresh_world(seed)
+    owner.obstacle = why
+    world.write_lease(owner)
+    world.run(3.0)
+    (heir,) = world.answering()
+    assert heir is not owner
+    assert world.longest_no_owner == 0.0
+    assert world.longest_two_owners <= ONE_TICK
+
+
+@given(SEEDS)
+@settings(max_examples=10, deadline=None)
+def test_the_last_node_serves_on_while_it_drains(seed: int) -> None:
+    world, owner = fresh_world(seed, nodes=1)
+    owner.obstacle = Obstacle.DRAINING
+    world.run(5.0)
+    assert world.answering() == [owner]
+
+
+@given(SEEDS, st.booleans())
+@settings(max_examples=10, deadline=None)
+def test_after_a_partition_the_newer_claim_wins_and_the_other_is_silent_at_once(seed: int, api_too: bool) -> None:
+    world, owner = fresh_world(seed)
+    moves = len(world.moves)
+    world.groups[owner.name] = 1
+    owner.on_api = not api_too
+    world.run(5.0)
+    assert len(world.answering()) == (2 if api_too else 1)
+    assert len(world.moves) <= moves + 3
+    world.groups[owner.name] = 0
+    owner.on_api = True
+    world.longest_two_owners = 0.0
+    world.run(35.0)  # the refresh of either side lets them meet at the latest
+    assert len(world.answering()) == 1
+    assert owner not in world.answering()
+
+
+@given(SEEDS, st.floats(0.5, 8.0))
+@settings(max_examples=10, deadline=None)
+def test_an_owner_that_slept_does_not_answer_before_it_knows(seed: int, seconds: float) -> None:
+    world, owner = fresh_world(seed)
+    owner.asleep_until = world.now + seconds
+    world.run(seconds + 3.0)
+    assert len(world.answering()) == 1
+    assert world.longest_two_owners <= ONE_TICK
+
+
+@given(SEEDS, st.data())
+@settings(max_examples=60, deadline=None)
+def test_whatever_happened_once_it_is_quiet_there_is_exactly_one_owner(seed: int, data: st.DataObject) -> None:
+    world, _ = fresh_world(seed, nodes=data.draw(st.integers(2, 4)))
+    world.loss = data.draw(st.sampled_from([0.0, 0.05, 0.2]))
+    for _ in range(data.draw(st.integers(1, 8))):
+        agent = world.agents[data.draw(st.sampled_from(sorted(world.agents)))]
+        match data.draw(st.sampled_from(["api", "wire", "sleep", "drain", "link", "kill", "all-api"])):
+            case "api":
+                agent.on_api = not agent.on_api
+            case "all-api":
+                for one in world.agents.values():
+                    one.on_api = not one.on_api
+            case "wire":
+                world.groups[agent.name] ^= 1
+            case "sleep":
+                agent.asleep_until = world.now + data.draw(st.floats(0.1, 4.0))
+            case "drain":
+                agent.obstacle = None if agent.obstacle else Obstacle.DRAINING
+                world.write_lease(agent)
+            case "link":
+                agent.on_wire = not agent.on_wire
+                agent.obstacle = None if agent.on_wire else Obstacle.LINK_DOWN
+                world.write_lease(agent)
+            case "kill":
+                agent.alive = not agent.alive
+                agent.state = State()
+        world.run(data.draw(st.floats(0.1, 4.0)))
+    world.loss = 0.0
+    for agent in world.agents.values():
+        agent.on_api = agent.on_wire = agent.alive = True
+        agent.obstacle = None
+        world.groups[agent.name] = 0
+    world.run(40.0)
+    assert len(world.answering()) == 1
+    world.longest_no_owner = world.longest_two_owners = 0.0
+    moves = len(world.moves)
+    world.run(20.0)
+    assert world.longest_no_owner == world.longest_two_owners == 0.0
+    assert len(world.moves) == moves

@@ -1,0 +1,327 @@
+"""Who answers for a layer2 address: ownership among the candidate nodes of a plan.
+
+Each agent runs this machine for every layer2 address it is a candidate for. What it knows of the others comes from
+their Leases (claims, offers, what they cannot serve) and from the wire (probes answered, announcements heard). An
+owner's claim has an *epoch*, one higher than the claim it took over; it stands in the Lease and rides on every ARP and
+ND message of the owner. Of two claims the higher (epoch, rank) wins, wherever they meet. From that follow
+
+- at most one owner among agents that hear each other: whoever hears a higher claim falls silent at once;
+- nobody takes over from an owner that still answers: a takeover needs `misses` unanswered probes, Lease or no Lease.
+  So an owner that lost the API server keeps its addresses, and a dead one is replaced in misses x probe_interval;
+- no move when a node returns: it finds a claim and stands by (non-revertive).
+
+Pure: `step` is a function of what is known and the time; the shell (node/layer2.py) carries out the effects.
+docs/decisions/0010-layer2-ownership.md has the argument in full.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from vipmgr.core.model import Address, NodeName
+from vipmgr.core.neighbour import Mac
+from vipmgr.core.respond import Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Seconds. `misses` unanswered probes, `probe_interval` apart, make an owner dead.
+
+    With `watch` the silence of an owner counts although its Lease is fresh; without, only once the Lease has expired. A
+    node further down the ranking waits for `patience` more probes per place. `sleep`: an owner that was not scheduled
+    for this long cannot know whether it was replaced and doubts for `doubt`.
+    """
+
+    watch: bool = True
+    lease_expiry: float = 3.0
+    probe_interval: float = 0.15
+    misses: int = 3
+    patience: int = 2
+    sleep: float = 0.4
+    doubt: float = 0.15
+    handover: float = 0.5
+    burst: tuple[float, ...] = (0.0, 0.1, 0.3, 1.0, 3.0)
+    refresh: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    node: NodeName
+    mac: Mac
+
+
+@dataclass(frozen=True, slots=True)
+class Layer2Vip:
+    """One address of the plan. `candidates` in order of rank (rendezvous hash, preferred nodes first)."""
+
+    address: Address
+    eip: str
+    interface: str
+    candidates: tuple[Candidate, ...]
+    services: tuple[str, ...] = ()
+    health_check_node_ports: tuple[int, ...] = ()
+
+    def rank(self, node: NodeName) -> int:
+        return next((place for place, one in enumerate(self.candidates) if one.node == node), len(self.candidates))
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """What another agent's Lease says. `fresh`: it changed within `Timings.lease_expiry`, by our own clock."""
+
+    node: NodeName
+    fresh: bool
+    claims: Mapping[Address, int] = field(default_factory=dict)
+    offers: Mapping[Address, NodeName] = field(default_factory=dict)
+    unable: frozenset[Address] = frozenset()
+
+
+class Obstacle(StrEnum):
+    """Why this node may not own an address now."""
+
+    LINK_DOWN = "link-down"
+    NO_INTERFACE = "no-interface"
+    NO_ENDPOINTS = "no-local-endpoints"
+    DRAINING = "draining"
+    STOPPING = "stopping"
+
+    @property
+    def silences_at_once(self) -> bool:
+        """There is nothing left to hand over: the link or the backends are gone."""
+        return self in (Obstacle.LINK_DOWN, Obstacle.NO_INTERFACE, Obstacle.NO_ENDPOINTS)
+
+
+class Cause(StrEnum):
+    """Why the standing changed; `evidence` of the audit line."""
+
+    FIRST_CLAIM = "nobody owned it"
+    RELEASED = "the owner released it"
+    OFFERED = "the owner handed it over"
+    SILENT = "the owner answered no probe"
+    OUTBID = "a newer claim was heard"
+    OBSTACLE = "this node may not serve it"
+    SLEPT = "this agent was not scheduled"
+    CONFIRMED = "nobody else answered"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What this node remembers of one address.
+
+    `epoch`: of our own claim while owner or in doubt, else the highest heard. `rival`: (epoch, node) of the highest
+    claim heard on the wire. `contact`: the epoch under which its owner was last heard there. `unanswered`: probes in a
+    row. `stranger`: a station that is none of ours and uses the
+    address.
+    """
+
+    standing: Standing = Standing.STANDBY
+    epoch: int = 0
+    rival: tuple[int, NodeName] | None = None
+    contact: int = 0
+    unanswered: int = 0
+    probe_due: float = 0.0
+    doubt_until: float = 0.0
+    offered: NodeName | None = None
+    offered_until: float = 0.0
+    announced: int = 0
+    announce_due: float = 0.0
+    released: bool = False
+    stranger: Mac | None = None
+    stranger_until: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Ask on the wire who has the address; to one station, or (None) to all."""
+
+    address: Address
+    interface: str
+    destination: Mac | None
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    address: Address
+    interface: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The standing changed: an audit line, and a reason to write the Lease."""
+
+    address: Address
+    standing: Standing
+    cause: Cause
+    other: NodeName | None
+
+
+Effect = Probe | Announce | Moved
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What one step sees. `synced`: the peers' Leases were listed (or the API server has been away for an expiry)."""
+
+    node: NodeName
+    vip: Layer2Vip
+    peers: Mapping[NodeName, Peer]
+    obstacle: Obstacle | None
+    synced: bool
+    timings: Timings
+
+
+def step(view: View, state: State, now: float) -> tuple[State, tuple[Effect, ...]]:
+    """One look at one address: the new state and what to do. Calling it again at the same time does nothing more."""
+    rival = _rival(view, state)
+    if state.standing is Standing.STANDBY:
+        return _stand_by(view, replace(state, epoch=max(state.epoch, rival[0] if rival else 0)), rival, now)
+    if rival is not None and _beats(view, rival, state.epoch):
+        lost = replace(state, standing=Standing.STANDBY, epoch=rival[0], offered=None, unanswered=0, released=False)
+        return lost, (_moved(view, lost, Cause.OUTBID, rival[1]),)
+    if state.standing is Standing.DOUBT:
+        return _doubt(view, state, now)
+    return _own(view, state, now)
+
+
+def slept(view: View, state: State, now: float) -> tuple[State, tuple[Effect, ...]]:
+    """This agent was not scheduled for longer than `Timings.sleep`, or starts with a claim of its own in its Lease."""
+    if state.standing is not Standing.OWNER:
+        return state, ()
+    doubting = replace(state, standing=Standing.DOUBT, doubt_until=now + view.timings.doubt)
+    vip = view.vip
+    return doubting, (_moved(view, doubting, Cause.SLEPT, None), Probe(vip.address, vip.interface, None))
+
+
+def heard(view: View, state: State, mac: Mac, epoch: int | None, now: float) -> State:
+    """Another station spoke for the address, on the wire."""
+    node = next((one.node for one in view.vip.candidates if one.mac == mac), None)
+    if node is None and epoch is None:
+        return replace(state, stranger=mac, stranger_until=now + view.timings.refresh)
+    known = state.rival[0] if state.rival else 0
+    rival = state.rival if epoch is None or epoch < known else (epoch, node or mac.hex(":"))
+    return replace(state, unanswered=0, rival=rival, contact=max(state.contact, epoch or 0))
+
+
+def claims(states: Mapping[Address, State]) -> dict[Address, int]:
+    """What the Lease says this node owns. A doubted claim still stands: it is ours until somebody outbids it."""
+    return {one: state.epoch for one, state in states.items() if state.standing is not Standing.STANDBY}
+
+
+def _rival(view: View, state: State) -> tuple[int, NodeName] | None:
+    """The highest claim of another node, by Lease or by wire."""
+    address = view.vip.address
+    told = [(peer.claims[address], peer.node) for peer in view.peers.values() if address in peer.claims]
+    if state.rival is not None:
+        told.append(state.rival)
+    return max(told, key=lambda one: (one[0], -view.vip.rank(one[1])), default=None)
+
+
+def _beats(view: View, rival: tuple[int, NodeName], epoch: int) -> bool:
+    return (rival[0], -view.vip.rank(rival[1])) > (epoch, -view.vip.rank(view.node))
+
+
+def _stand_by(
+    view: View, state: State, rival: tuple[int, NodeName] | None, now: float
+) -> tuple[State, tuple[Effect, ...]]:
+    if view.obstacle is not None or not view.synced:
+        return replace(state, unanswered=0, probe_due=now), ()
+    if state.stranger is not None and now < state.stranger_until:
+        return state, ()  # RFC 5227 2.1: never claim an address that somebody uses
+    address = view.vip.address
+    holder = view.peers.get(rival[1]) if rival else None
+    claimed = holder is not None and address in holder.claims
+    if holder is not None and claimed and holder.offers.get(address) == view.node:
+        return _take(view, state, Cause.OFFERED, holder.node, now)
+    place = _place(view, exclude=rival[1] if rival and claimed else None)
+    fresh = holder is not None and holder.fresh
+    if holder is not None and fresh and not claimed and place == 0:
+        return _take(view, state, Cause.RELEASED, holder.node, now)
+    if place > 1 or (claimed and fresh and not view.timings.watch):
+        return replace(state, unanswered=0), ()  # others are nearer; when they die too, their Leases say so
+    if rival is not None and claimed and fresh and state.contact < rival[0]:
+        # Never heard under this claim, yet its Lease is renewed: the segment may be split, and this node on the wrong
+        # side. Silence proves nothing then; keep asking until there was contact once, or the Lease runs out.
+        state = replace(state, unanswered=min(state.unanswered, view.timings.misses - 1))
+    return _probe(view, state, rival[1] if rival else None, place, now)
+
+
+def _probe(
+    view: View, state: State, holder: NodeName | None, place: int, now: float
+) -> tuple[State, tuple[Effect, ...]]:
+    """The next probe when it is due; the address itself when enough stayed unanswered.
+
+    All but the last go to the holder alone: the shell sends one for all the addresses that it asks the same station
+    about. The last asks everybody for this very address: a holder whose network card was changed must be found, too.
+    """
+    if now < state.probe_due:
+        return state, ()
+    if state.unanswered >= view.timings.misses + view.timings.patience * place:
+        return _take(view, state, Cause.SILENT if holder else Cause.FIRST_CLAIM, holder, now)
+    asked = replace(state, unanswered=state.unanswered + 1, probe_due=now + view.timings.probe_interval)
+    mac = next((one.mac for one in view.vip.candidates if one.node == holder), None)
+    to = mac if asked.unanswered < view.timings.misses + view.timings.patience * place else None
+    return asked, (Probe(view.vip.address, view.vip.interface, to),)
+
+
+def _place(view: View, exclude: NodeName | None) -> int:
+    """How many candidates stand before this node: alive, able, and not the holder in question."""
+    ahead = view.vip.candidates[: view.vip.rank(view.node)]
+    return sum(one.node != exclude and _able(view, one.node) for one in ahead)
+
+
+def _able(view: View, node: NodeName) -> bool:
+    peer = view.peers.get(node)
+    return peer is not None and peer.fresh and view.vip.address not in peer.unable
+
+
+def _take(
+    view: View, state: State, cause: Cause, other: NodeName | None, now: float
+) -> tuple[State, tuple[Effect, ...]]:
+    owner = State(standing=Standing.OWNER, epoch=state.epoch + 1, announce_due=now)
+    owner, effects = _announce(view, owner, now)
+    return owner, (_moved(view, owner, cause, other), *effects)
+
+
+def _doubt(view: View, state: State, now: float) -> tuple[State, tuple[Effect, ...]]:
+    if now < state.doubt_until:
+        return state, ()
+    if view.obstacle is not None:
+        return _own(view, replace(state, standing=Standing.OWNER), now)
+    owner = replace(state, standing=Standing.OWNER, announced=0, announce_due=now)
+    owner, effects = _announce(view, owner, now)
+    return owner, (_moved(view, owner, Cause.CONFIRMED, None), *effects)
+
+
+def _own(view: View, state: State, now: float) -> tuple[State, tuple[Effect, ...]]:
+    if view.obstacle is None:
+        return _announce(view, replace(state, offered=None), now)
+    heir = None if view.obstacle.silences_at_once else _heir(view)
+    if heir is not None and (state.offered is None or now < state.offered_until):
+        if state.offered == heir:
+            return _announce(view, state, now)
+        return _announce(view, replace(state, offered=heir, offered_until=now + view.timings.handover), now)
+    if view.obstacle is Obstacle.DRAINING and heir is None:
+        return _announce(view, replace(state, offered=None), now)  # the last one standing serves on
+    released = replace(state, standing=Standing.STANDBY, offered=None, unanswered=0, rival=None)
+    return released, (_moved(view, released, Cause.OBSTACLE, heir),)
+
+
+def _heir(view: View) -> NodeName | None:
+    return next((one.node for one in view.vip.candidates if one.node != view.node and _able(view, one.node)), None)
+
+
+def _announce(view: View, state: State, now: float) -> tuple[State, tuple[Effect, ...]]:
+    if now < state.announce_due:
+        return state, ()
+    burst = view.timings.burst
+    later = state.announced + 1
+    wait = burst[later] - burst[later - 1] if later < len(burst) else view.timings.refresh
+    done = replace(state, announced=later, announce_due=now + wait)
+    return done, (Announce(view.vip.address, view.vip.interface, state.epoch),)
+
+
+def _moved(view: View, state: State, cause: Cause, other: NodeName | None) -> Moved:
+    return Moved(view.vip.address, state.standing, cause, other)
