@@ -1,0 +1,219 @@
+"""Audit lines of all nodes, in any order, some twice, some lost -> one record that `core.audit` can judge.
+
+Order within a node is exact (`seq`). Between nodes it is only as good as their clocks: a line's time is taken from the
+node's monotonic clock plus the distance to the wall clock that its *newest* line of that boot shows, so a clock that
+was set in between does not tear the record, and is reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+from vipmgr.core.audit_line import CONTESTED, GAP, KEEPALIVED_ENDS, STRANGER, TRANSITION, AuditLine
+
+CLOCK_STEP: Final = 0.05
+"""Seconds by which wall and monotonic clock must part to count as a step; slewing moves them far less per line."""
+
+
+class Row(NamedTuple):
+    """A transition, or (instance "", all states "") the end of a keepalived process with everything it held."""
+
+    at: float
+    seq: int
+    node: str
+    boot: str
+    instance: str
+    was: str
+    now: str
+    priority: int
+    advert: float
+    vips: tuple[str, ...]
+    reason: str
+    evidence: str
+    precision: float
+
+
+class Sighting(NamedTuple):
+    """Another speaker was heard: another MASTER of ours (contested) or a stranger."""
+
+    at: float
+    node: str
+    subject: str
+    source: str
+
+
+class ClockStep(NamedTuple):
+    node: str
+    at: float
+    seconds: float
+
+
+class Hole(NamedTuple):
+    """Lines `first` to `last` (of one node's boot) never arrived; 0-0: the node itself says it lost `lines`."""
+
+    node: str
+    boot: str
+    first: int
+    last: int
+    lines: int
+
+
+@dataclass(slots=True)
+class Boot:
+    """What is known of one node between two boots. `first_at`, `last_at` are wall clock times, as written.
+
+    `clocks`: one entry per setting of the wall clock: its distance to the monotonic clock, and the monotonic times of
+    the first and the last line written under it.
+    """
+
+    node: str
+    boot: str
+    first_at: float
+    last_at: float
+    clocks: list[list[float]] = field(default_factory=list)
+    first_seq: int = 0
+    top: int = 0
+    missing: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def offset(self) -> float | None:
+        """Wall clock minus monotonic clock, as the newest line has it."""
+        return max(self.clocks, key=lambda one: one[2])[0] if self.clocks else None
+
+    @property
+    def last(self) -> float:
+        """When its newest line was written, by the newest setting of its clock."""
+        newest = max(self.clocks, key=lambda one: one[2], default=None)
+        return self.last_at if newest is None else newest[0] + newest[2]
+
+    def steps(self) -> Iterator[ClockStep]:
+        settings = sorted(self.clocks, key=lambda one: one[1])
+        for before, after in pairwise(settings):
+            yield ClockStep(self.node, after[0] + after[1], after[0] - before[0])
+
+    def keep_time(self, wall: float, monotonic: float) -> None:
+        offset = wall - monotonic
+        for setting in self.clocks:
+            if abs(setting[0] - offset) <= CLOCK_STEP:
+                setting[1], setting[2] = min(setting[1], monotonic), max(setting[2], monotonic)
+                return
+        self.clocks.append([offset, monotonic, monotonic])
+
+    def accept(self, seq: int) -> bool:
+        """Note that line `seq` is here; False: it was already."""
+        if self.top == 0:
+            self.first_seq = self.top = seq
+        elif seq > self.top:
+            if seq > self.top + 1:
+                self.missing.append((self.top + 1, seq - 1))
+            self.top = seq
+        elif seq < self.first_seq:
+            if seq + 1 < self.first_seq:
+                self.missing.insert(0, (seq + 1, self.first_seq - 1))
+            self.first_seq = seq
+        else:
+            return self._fill(seq)
+        return True
+
+    def _fill(self, seq: int) -> bool:
+        for index, (low, high) in enumerate(self.missing):
+            if low <= seq <= high:
+                self.missing[index : index + 1] = [
+                    span for span in ((low, seq - 1), (seq + 1, high)) if span[0] <= span[1]
+                ]
+                return True
+        return False
+
+
+class Ledger:
+    """Collects lines. Everything public may be read at any time."""
+
+    def __init__(self) -> None:
+        self.lines = 0
+        self.duplicates = 0
+        self.boots: dict[tuple[str, str], Boot] = {}
+        self.contested: list[Sighting] = []
+        self.strangers: list[Sighting] = []
+        self._rows: list[tuple[Row, float]] = []
+        self._said_lost: list[Hole] = []
+        self._texts: dict[str, str] = {}
+        self._vips: dict[str, tuple[str, ...]] = {}
+
+    def add(self, line: AuditLine) -> bool:
+        """False: this line was here before."""
+        at = line.time.timestamp()
+        boot = self.boots.get((line.node, line.boot))
+        if boot is None:
+            boot = Boot(line.node, line.boot, at, at)
+            self.boots[line.node, line.boot] = boot
+        if line.seq and not boot.accept(line.seq):
+            self.duplicates += 1
+            return False
+        self.lines += 1
+        boot.first_at, boot.last_at = min(boot.first_at, at), max(boot.last_at, at)
+        if line.monotonic:
+            boot.keep_time(at, line.monotonic)
+        event = line.event
+        if event == TRANSITION:
+            self._rows.append((self._row(line, at), line.monotonic))
+        elif event == CONTESTED:
+            self.contested.append(Sighting(at, boot.node, self._same(line.instance), line.source))
+        elif event == STRANGER:
+            self.strangers.append(Sighting(at, boot.node, f"{line.interface} VRID {line.vrid}", line.source))
+        elif event in KEEPALIVED_ENDS:
+            self._rows.append((self._row(line, at), line.monotonic))
+        elif event == GAP:
+            self._said_lost.append(Hole(boot.node, boot.boot, 0, 0, max(1, line.lost)))
+        return True
+
+    def rows(self) -> Iterator[Row]:
+        """In the order of arrival, times on each boot's newest clock."""
+        offsets = {key: boot.offset for key, boot in self.boots.items()}
+        for row, monotonic in self._rows:
+            offset = offsets[row.node, row.boot]
+            yield row if offset is None or not monotonic else row._replace(at=monotonic + offset)
+
+    def holes(self) -> list[Hole]:
+        found = [
+            Hole(boot.node, boot.boot, low, high, high - low + 1)
+            for boot in self.boots.values()
+            for low, high in boot.missing
+        ]
+        return found + self._said_lost
+
+    def steps(self) -> list[ClockStep]:
+        return [step for boot in self.boots.values() for step in boot.steps()]
+
+    def forget(self, before: float) -> None:
+        """Drop rows and sightings older than `before`, for a reader that never ends."""
+        self._rows = [pair for pair in self._rows if pair[0].at >= before]
+        self.contested = [one for one in self.contested if one.at >= before]
+        self.strangers = [one for one in self.strangers if one.at >= before]
+
+    def _row(self, line: AuditLine, at: float) -> Row:
+        same = self._same
+        vips = self._vips.get(line.instance, ())
+        if vips != line.vips:
+            vips = self._vips[line.instance] = line.vips
+        return Row(
+            at,
+            line.seq,
+            same(line.node),
+            same(line.boot),
+            same(line.instance) if line.event == TRANSITION else "",
+            same(line.from_),
+            same(line.to),
+            line.priority,
+            line.advert_ms / 1000,
+            vips,
+            same(line.reason),
+            same(line.evidence),
+            line.precision,
+        )
+
+    def _same(self, text: str) -> str:
+        """One object for equal texts: a million lines repeat a few thousand of them."""
+        return self._texts.setdefault(text, text)
