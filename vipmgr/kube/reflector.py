@@ -58,6 +58,7 @@ class Reflector(Generic[T, V]):
         self._idle_seconds = idle_seconds
         self._kept: dict[str, V] = {}
         self._version = ""
+        self._adopted: dict[str, int] = {}
         self.items: Mapping[str, V] = MappingProxyType(self._kept)
         self.synced = asyncio.Event()
         self.connected = False
@@ -86,6 +87,20 @@ class Reflector(Generic[T, V]):
                 failures += 1
             await asyncio.sleep(pause)
 
+    def adopt(self, item: T) -> None:
+        """Take over what a write of ours was answered with, so that the next decision does not rest on an older copy
+        and the echo of that write is no news. Older events that are still on their way are passed over."""
+        version = _number(item)
+        key = _key(item)
+        if version < self._adopted.get(key, 0):
+            return
+        self._adopted[key] = version
+        value = self._decode(item)
+        if value is None:
+            self._kept.pop(key, None)
+        else:
+            self._kept[key] = value
+
     async def _list(self) -> None:
         try:
             found, version = await self._read_all(limit=500)
@@ -93,6 +108,7 @@ class Reflector(Generic[T, V]):
             found, version = await self._read_all(limit=0)
         before = self._kept.copy()
         self._version = version
+        self._adopted.clear()
         self.connected = True
         for key in before.keys() - found.keys():
             del self._kept[key]
@@ -125,6 +141,10 @@ class Reflector(Generic[T, V]):
 
     def _apply(self, event: WatchEvent[T], item: T) -> None:
         key = _key(item)
+        if key in self._adopted:
+            if event.type != "DELETED" and _number(item) < self._adopted[key]:
+                return
+            del self._adopted[key]
         value = None if event.type == "DELETED" else self._decode(item)
         if value == self._kept.get(key):
             return
@@ -138,6 +158,12 @@ class Reflector(Generic[T, V]):
 def _key(item: Any) -> str:
     about: Metadata = item.metadata
     return f"{about.namespace}/{about.name}" if about.namespace else about.name
+
+
+def _number(item: Any) -> int:
+    """resourceVersions of one resource grow, and may be compared (KEP-5504)."""
+    version: str = item.metadata.resource_version
+    return int(version) if version.isdigit() else 0
 
 
 def _pause(failures: int) -> float:
