@@ -1,0 +1,193 @@
+"""What the rest of Kubernetes would do: Node objects and their readiness, endpoints of Services, pods of the agents.
+
+Endpoints: every Service has one on every node, unless its annotation `lab.vipmgr.io/endpoints` names the nodes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from vipmgr.core.wire import Service
+from vipmgr.kube.client import ApiError, Client, Patch
+from vipmgr.kube.reflector import Reflector
+from vipmgr.kube.resources import SERVICES
+from vipmgr.lab import manifests
+from vipmgr.lab.topology import Host, Topology
+
+ENDPOINTS: Final = "lab.vipmgr.io/endpoints"
+NAMESPACE: Final = "vipmgr-system"
+CHECK_SECONDS: Final = 0.25
+
+
+def node_object(host: Host, topology: Topology) -> manifests.Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": host.name, "labels": {"kubernetes.io/hostname": host.name, "kubernetes.io/os": "linux"}},
+        "status": {
+            "addresses": [
+                {"type": "InternalIP", "address": str(host.v4(topology.segments[0]))},
+                {"type": "Hostname", "address": host.name},
+            ],
+            "conditions": [ready_condition(True)],
+        },
+    }
+
+
+def ready_condition(ready: bool) -> dict[str, str]:
+    """As the kubelet writes it, and as the node lifecycle controller overwrites it when the kubelet is silent."""
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    said = ("True", "KubeletReady", "kubelet is posting ready status")
+    silent = ("Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status.")
+    status, reason, message = said if ready else silent
+    times = {"lastHeartbeatTime": now, "lastTransitionTime": now}
+    return {"type": "Ready", "status": status, "reason": reason, "message": message} | times
+
+
+def agent_pod(node: str) -> manifests.Object:
+    containers = [{"name": name, "image": "vipmgr"} for name in ("agent", "keepalived")]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": f"vipmgr-agent-{node}",
+            "namespace": NAMESPACE,
+            "labels": {"app.kubernetes.io/name": "vipmgr", "app.kubernetes.io/component": "agent"},
+        },
+        "spec": {"nodeName": node, "hostNetwork": True, "containers": containers},
+        "status": {"phase": "Running"},
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Duties:
+    """What one node serves. `health`: health check port -> ready endpoints on that node."""
+
+    ports: frozenset[tuple[str, int]] = frozenset()
+    health: Mapping[int, int] = field(default_factory=dict)
+
+
+def endpoint_nodes(service: Service, ready: list[str]) -> list[str]:
+    """The nodes with an endpoint of this Service, out of those that are ready."""
+    named = (service.metadata.annotations or {}).get(ENDPOINTS)
+    return ready if named is None else [node for node in ready if node in named.split(",")]
+
+
+def duties(services: list[Service], node: str, ready: list[str]) -> Duties:
+    """Every port of every Service is open on every node, as with kube-proxy."""
+    ports, health = set(), {}
+    for service in services:
+        ports |= {(port.protocol or "TCP", port.port) for port in service.spec.ports or []}
+        if check := service.spec.health_check_node_port:
+            health[check] = int(node in endpoint_nodes(service, ready))
+    return Duties(frozenset(ports), health)
+
+
+def endpoint_slice(service: Service, ready: list[str]) -> manifests.Object:
+    """One slice per Service. Addresses are made up (RFC 5737): nobody routes to pods here."""
+    meta = service.metadata
+    endpoints = [
+        {"addresses": [f"192.0.2.{index}"], "nodeName": node, "conditions": {"ready": True, "serving": True}}
+        for index, node in enumerate(endpoint_nodes(service, ready), start=1)
+    ]
+    owner = {"apiVersion": "v1", "kind": "Service", "name": meta.name, "uid": meta.uid}
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": f"{meta.name}-lab",
+            "namespace": meta.namespace,
+            "labels": {"kubernetes.io/service-name": meta.name},
+            "ownerReferences": [owner],
+        },
+        "addressType": "IPv4",
+        "endpoints": endpoints,
+        "ports": [{"name": port.name or "", "port": port.port} for port in service.spec.ports or []],
+    }
+
+
+class Roles:
+    """`alive`: node -> whether its kubelet can be heard now. `serve`: give a node its duties."""
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        alive: Callable[[], Mapping[str, bool]],
+        serve: Callable[[str, Duties], Any],
+        grace: float,
+    ) -> None:
+        self._client = client
+        self._alive = alive
+        self._serve = serve
+        self._grace = grace
+        self._last_heard: dict[str, float] = {}
+        self._ready: dict[str, bool] = {}
+        self._given: dict[str, Duties] = {}
+        self._slices: dict[str, manifests.Object] = {}
+        self._services: Reflector[Service, Service] = Reflector(
+            client, SERVICES, decode=lambda service: service, changed=lambda _: None
+        )
+
+    async def run(self) -> None:
+        """For ever. A refused or unreachable API server is tried again."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._services.run())
+            group.create_task(self._rounds())
+
+    def forget(self, node: str) -> None:
+        """A node booted: it serves nothing yet."""
+        self._given.pop(node, None)
+
+    async def _rounds(self) -> None:
+        while True:
+            with contextlib.suppress(ApiError):
+                await self._judge_nodes()
+                await self._place_endpoints()
+            await self._give_duties()
+            await asyncio.sleep(CHECK_SECONDS)
+
+    async def _judge_nodes(self) -> None:
+        now = time.monotonic()
+        for node, alive in self._alive().items():
+            if alive:
+                self._last_heard[node] = now
+            ready = now - self._last_heard.setdefault(node, now) < self._grace
+            if self._ready.get(node, True) != ready:
+                # "conditions" merges by type only in a strategic patch; the lab's nodes have this one alone.
+                status = {"status": {"conditions": [ready_condition(ready)]}}
+                await self._client.patch(manifests.KINDS["Node"], node, status, subresource="status")
+            self._ready[node] = ready
+        for gone in self._ready.keys() - self._alive().keys():
+            del self._ready[gone]
+
+    async def _place_endpoints(self) -> None:
+        ready = sorted(node for node, is_ready in self._ready.items() if is_ready)
+        for key, service in dict(self._services.items).items():
+            wanted = endpoint_slice(service, ready)
+            if self._slices.get(key) != wanted:
+                meta = wanted["metadata"]
+                await self._client.patch(
+                    manifests.KINDS["EndpointSlice"], meta["name"], wanted, namespace=meta["namespace"],
+                    kind=Patch.APPLY, field_manager=manifests.FIELD_MANAGER,
+                )  # fmt: skip
+                self._slices[key] = wanted
+        for gone in self._slices.keys() - self._services.items.keys():
+            meta = self._slices.pop(gone)["metadata"]
+            with contextlib.suppress(ApiError):
+                await self._client.delete(manifests.KINDS["EndpointSlice"], meta["name"], namespace=meta["namespace"])
+
+    async def _give_duties(self) -> None:
+        ready = sorted(node for node, is_ready in self._ready.items() if is_ready)
+        services = list(self._services.items.values())
+        for node, alive in self._alive().items():
+            wanted = duties(services, node, ready)
+            if alive and self._given.get(node) != wanted:
+                await self._serve(node, wanted)
+                self._given[node] = wanted
