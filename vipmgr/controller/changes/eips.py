@@ -1,0 +1,121 @@
+"""Eip.status and the finalizer that keeps an Eip while its addresses are in use.
+
+`used` is the durable half of the allocation. An entry is added before anybody shows the address, and it goes only when
+neither a Service nor a node's published plan shows it any more: whatever write the controller dies after, nobody else
+is given an address that is still out there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from vipmgr.controller.changes.writes import Notice, Verb, Write, condition, reference, with_condition
+from vipmgr.core.model import Address, Pool, Problem, ServiceKey
+from vipmgr.core.wire import Condition, Eip, EipStatus
+from vipmgr.kube.resources import EIPS
+
+FINALIZER: Final = "finalizer.ipam.kubesphere.io/v1alpha1"
+READY: Final = "Ready"
+_SIZE_LIMIT: Final = 2**63 - 1
+"""of an integer in the API; an IPv6 pool may hold more addresses than that"""
+
+
+def guard(eip: Eip) -> Write | None:
+    """Put the finalizer on a new Eip, take it off a deleted one that nobody uses."""
+    finalizers = eip.metadata.finalizers or []
+    deleting = eip.metadata.deletion_timestamp is not None
+    if not deleting and FINALIZER not in finalizers:
+        wanted = [*finalizers, FINALIZER]
+    elif deleting and FINALIZER in finalizers and not eip.status.used:
+        wanted = [one for one in finalizers if one != FINALIZER]
+    else:
+        return None
+    body = {"metadata": {"resourceVersion": eip.metadata.resource_version, "finalizers": wanted}}
+    return Write(EIPS, Verb.PATCH, eip.metadata.name, body=body)
+
+
+def kept_entries(
+    eip: Eip, wanted: Mapping[str, str], shown: Mapping[str, Collection[ServiceKey]], published: Collection[str]
+) -> dict[str, str]:
+    """Entries of `used` that nobody wants any more but that may not go yet.
+
+    `shown`: address -> Services whose status shows it; `published`: addresses in some node's published plan.
+    """
+    return {
+        address: owners
+        for address, owners in (eip.status.used or {}).items()
+        if address not in wanted and (address in shown or address in published)
+    }
+
+
+def status_of(
+    eip: Eip, pool: Pool | None, used: Mapping[str, str], problems: Sequence[Problem], now: datetime
+) -> EipStatus:
+    """The status as it should stand, OpenELB's fields and our condition. `pool` is None when it cannot be read."""
+    if problems:
+        reason, message = problems[0].reason, "; ".join(problem.message for problem in problems)
+        stands = condition(eip.status.conditions, READY, False, reason, message, now)
+    else:
+        stands = condition(eip.status.conditions, READY, True, "Accepted", "", now)
+    ranges = pool.ranges if pool is not None else ()
+    size = pool.size if pool is not None else 0
+    return EipStatus(
+        occupied=bool(size) and len(used) >= size,
+        usage=len(used),
+        pool_size=min(size, _SIZE_LIMIT),
+        used=dict(used) or None,
+        first_ip=str(ranges[0].first) if ranges else "",
+        last_ip=str(ranges[-1].last) if ranges else "",
+        ready=not problems,
+        v4=bool(ranges) and ranges[0].first.version == 4,
+        conditions=with_condition(eip.status.conditions, stands),
+    )
+
+
+def entries(used: Mapping[Address, Sequence[ServiceKey]]) -> dict[str, str]:
+    """As OpenELB writes them: several Services of one address are joined by a semicolon."""
+    return {str(address): ";".join(owners) for address, owners in used.items()}
+
+
+def update(eip: Eip, wanted: EipStatus) -> Write | None:
+    """One patch with what differs."""
+    before = eip.status
+    if before == wanted:
+        return None
+    status: dict[str, Any] = {
+        field.encode_name: getattr(wanted, field.name)
+        for field in msgspec.structs.fields(EipStatus)
+        if field.name not in ("used", "conditions") and _differs(before, wanted, field.name)
+    }
+    used, now_used = before.used or {}, wanted.used or {}
+    changed: dict[str, str | None] = {key: value for key, value in now_used.items() if used.get(key) != value}
+    changed.update(dict.fromkeys(used.keys() - now_used.keys()))
+    if changed:
+        status["used"] = changed
+    if before.conditions != wanted.conditions:
+        status["conditions"] = msgspec.to_builtins(wanted.conditions)
+    body = {"metadata": {"resourceVersion": eip.metadata.resource_version}, "status": status}
+    return Write(EIPS, Verb.PATCH, eip.metadata.name, body=body, subresource="status", notices=_notices(eip, wanted))
+
+
+def _differs(before: EipStatus, wanted: EipStatus, name: str) -> bool:
+    """A new Eip shows all its figures, zeros too."""
+    return not before.first_ip or getattr(before, name) != getattr(wanted, name)
+
+
+def _notices(eip: Eip, wanted: EipStatus) -> tuple[Notice, ...]:
+    old, new = _ready(eip.status.conditions), _ready(wanted.conditions)
+    if new is None or new is old or (old is None and new.status == "True"):
+        return ()
+    about = reference(EIPS, eip.metadata)
+    if new.status == "True":
+        return (Notice(about, "Normal", "Accepted", "Validate", "the pool may be used again"),)
+    return (Notice(about, "Warning", new.reason, "Validate", new.message),)
+
+
+def _ready(conditions: list[Condition] | None) -> Condition | None:
+    return next((one for one in conditions or () if one.type == READY), None)

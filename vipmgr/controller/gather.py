@@ -1,0 +1,171 @@
+"""Live copies of everything a decision needs, trimmed to what it reads."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from msgspec import structs
+
+from vipmgr.controller.changes.services import POOL_LABEL
+from vipmgr.controller.changes.writes import Write
+from vipmgr.core.wire import Eip, EndpointSlice, Metadata, Namespace, Node, Service, VipNode, VrrpInstance
+from vipmgr.kube.client import Client
+from vipmgr.kube.reflector import Reflector
+from vipmgr.kube.resources import (
+    EIPS,
+    ENDPOINT_SLICES,
+    NAMESPACES,
+    NODES,
+    SERVICES,
+    VIP_NODES,
+    VRRP_INSTANCES,
+    Resource,
+)
+
+_SERVICE_NAME: Final = "kubernetes.io/service-name"
+_OURS: Final = ("kubesphere.io/", "vipmgr.io/")
+
+
+class Endpoints(NamedTuple):
+    """One EndpointSlice: its Service, and the nodes where an endpoint of it is ready or still serving."""
+
+    service: str
+    nodes: frozenset[str]
+
+
+class Cluster:
+    """Reflectors of the resources. `changed` is called after anything changed.
+
+    Services are watched twice: those of type LoadBalancer, and those of any other type that still carry our label: a
+    Service that changed its type leaves the first watch and enters the second until it is cleaned.
+    """
+
+    def __init__(self, client: Client, changed: Callable[[], None]) -> None:
+        def note(_: str) -> None:
+            changed()
+
+        self.services: Reflector[Service, Service] = Reflector(
+            client, SERVICES, decode=_service, changed=note, field_selector="spec.type=LoadBalancer"
+        )
+        self.former: Reflector[Service, Service] = Reflector(
+            client,
+            SERVICES,
+            decode=_service,
+            changed=note,
+            field_selector="spec.type!=LoadBalancer",
+            label_selector=POOL_LABEL,
+        )
+        self.eips: Reflector[Eip, Eip] = Reflector(client, EIPS, decode=_eip, changed=note)
+        self.nodes: Reflector[Node, Node] = Reflector(client, NODES, decode=_node, changed=note)
+        self.namespaces: Reflector[Namespace, Mapping[str, str]] = Reflector(
+            client, NAMESPACES, decode=lambda one: one.metadata.labels or {}, changed=note
+        )
+        self.slices: Reflector[EndpointSlice, Endpoints] = Reflector(
+            client, ENDPOINT_SLICES, decode=_endpoints, changed=note
+        )
+        self.instances: Reflector[VrrpInstance, VrrpInstance] = Reflector(
+            client, VRRP_INSTANCES, decode=_instance, changed=note
+        )
+        self.vip_nodes: Reflector[VipNode, VipNode] = Reflector(client, VIP_NODES, decode=_vip_node, changed=note)
+
+    def reflectors(self) -> Iterator[tuple[str, Reflector[Any, Any]]]:
+        """With the name of each for logs and metrics."""
+        yield from (
+            ("services", self.services),
+            ("formerServices", self.former),
+            ("eips", self.eips),
+            ("nodes", self.nodes),
+            ("namespaces", self.namespaces),
+            ("endpointslices", self.slices),
+            ("vrrpinstances", self.instances),
+            ("vipnodes", self.vip_nodes),
+        )
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for _, reflector in self.reflectors():
+                group.create_task(reflector.run())
+
+    async def synced(self) -> None:
+        """Wait until every copy is complete: a decision on half of the objects would take addresses away."""
+        for _, reflector in self.reflectors():
+            await reflector.synced.wait()
+
+    def adopt(self, write: Write, answer: Any) -> None:
+        """Take over the stored object a write was answered with."""
+        holder = self._holder(write.resource, answer)
+        if holder is not None:
+            holder.adopt(answer)
+
+    def _holder(self, resource: Resource[Any], answer: Any) -> Reflector[Any, Any] | None:
+        if resource is SERVICES:
+            return self.services if answer.spec.type == "LoadBalancer" else None
+        by_kind: dict[str, Reflector[Any, Any]] = {
+            EIPS.kind: self.eips,
+            VRRP_INSTANCES.kind: self.instances,
+            VIP_NODES.kind: self.vip_nodes,
+        }
+        return by_kind.get(resource.kind)
+
+    def endpoint_nodes(self) -> dict[str, frozenset[str]]:
+        """Service -> nodes with a ready or serving endpoint, over all its slices."""
+        nodes: dict[str, frozenset[str]] = {}
+        for service, some in self.slices.items.values():
+            nodes[service] = nodes[service] | some if service in nodes else some
+        return nodes
+
+
+def _metadata(metadata: Metadata, *, version: bool = True) -> Metadata:
+    """Without what nobody reads: foreign annotations (kubectl keeps whole manifests there)."""
+    annotations = {key: value for key, value in (metadata.annotations or {}).items() if _is_ours(key)}
+    return structs.replace(
+        metadata,
+        annotations=annotations or None,
+        resource_version=metadata.resource_version if version else "",
+        owner_references=None,
+        namespace=sys.intern(metadata.namespace),
+    )
+
+
+def _is_ours(annotation: str) -> bool:
+    return any(domain in annotation for domain in _OURS)
+
+
+def _service(service: Service) -> Service:
+    return structs.replace(service, metadata=_metadata(service.metadata))
+
+
+def _eip(eip: Eip) -> Eip:
+    return structs.replace(eip, metadata=_metadata(eip.metadata))
+
+
+def _node(node: Node) -> Node:
+    """Only what placement reads: heartbeats of the kubelet are no change."""
+    conditions = [one for one in node.status.conditions or () if one.type == "Ready"]
+    status = structs.replace(node.status, conditions=conditions)
+    return structs.replace(node, metadata=_metadata(node.metadata, version=False), status=status)
+
+
+def _instance(instance: VrrpInstance) -> VrrpInstance:
+    return structs.replace(instance, metadata=_metadata(instance.metadata))
+
+
+def _vip_node(node: VipNode) -> VipNode:
+    """The text of the configuration is known by its revision; it would be most of the memory at 1,000 nodes."""
+    metadata = _metadata(node.metadata, version=False)
+    return structs.replace(node, metadata=metadata, spec=structs.replace(node.spec, keepalived=""))
+
+
+def _endpoints(one: EndpointSlice) -> Endpoints | None:
+    name = (one.metadata.labels or {}).get(_SERVICE_NAME)
+    if not name:
+        return None
+    nodes = frozenset(
+        sys.intern(endpoint.node_name)
+        for endpoint in one.endpoints or ()
+        if endpoint.node_name and (endpoint.conditions.ready is not False or endpoint.conditions.serving)
+    )
+    return Endpoints(f"{one.metadata.namespace}/{name}", nodes)
