@@ -51,6 +51,7 @@ class Lab:
         self._line: Line | None = None
         self._owner: int | None = None
         self._reaper: subprocess.Popen[bytes] | None = None
+        self._last_words = ""
 
     @classmethod
     def attach(cls, name: str) -> Lab:
@@ -82,6 +83,8 @@ class Lab:
                 [*argv, "--", *options],
                 pass_fds=() if keep else (reading,),
                 stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
                 start_new_session=True,
             )
         finally:
@@ -91,6 +94,9 @@ class Lab:
         try:
             self._line = self._connect()
             self.ask("wait-up")
+        except LabError as error:
+            self.stop()
+            raise LabError(f"{error}\n{self._last_words}".strip()) from error
         except BaseException:
             self.stop()
             raise
@@ -116,7 +122,9 @@ class Lab:
         elif reaper.in_use(self.state):
             os.kill(reaper.reaper_of(self.state), 15)
         if self._reaper is not None:
-            self._reaper.wait(DOWN_SECONDS)
+            _, said = self._reaper.communicate(timeout=DOWN_SECONDS)
+            self._last_words = said.decode(errors="replace").strip()
+            self._reaper = None
         self.wait(lambda: not self.state.exists(), "the lab is gone", DOWN_SECONDS)
 
     def ask(self, do: str, **parameters: Any) -> Any:
@@ -183,16 +191,25 @@ class Lab:
         return done.stdout
 
     def log(self, where: str, container: str) -> str:
-        """Everything a container has written so far (CRI log format); `where` is a node or "ctl"."""
+        """Everything a container has written so far; `where` is a node or "ctl"."""
         folder = self.state / "logs" if where == "ctl" else self.state / "nodes" / where / "logs"
         return (folder / f"{container}.log").read_text()
 
-    def audit_lines(self) -> list[dict[str, Any]]:
-        """The audit lines of all nodes, oldest first, from their disks."""
+    def audit_text(self) -> list[str]:
+        """The audit lines of all nodes, node by node, from what their agents wrote to standard output."""
         found = []
-        for path in self.state.glob("nodes/*/lib/audit/audit.jsonl*"):
-            found += [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
-        return sorted(found, key=lambda line: str(line["time"]))
+        for path in sorted(self.state.glob("nodes/*/logs/agent.log")):
+            found += path.read_text().splitlines()
+        return found
+
+    def macs(self, interface: str = "eth0") -> dict[str, str]:
+        """MAC -> node, of the living nodes."""
+        found = {}
+        for name, node in self.ask("describe")["nodes"].items():
+            if node["running"]:
+                link = json.loads(self.exec(name, "ip", "-j", "link", "show", "dev", interface))[0]
+                found[link["address"]] = name
+        return found
 
     # --- addresses ---------------------------------------------------------------------------------------------------
 
@@ -207,6 +224,17 @@ class Lab:
     def holder(self, vip: str, timeout: float = 10) -> str:
         """The one node that has it; waits until there is exactly one."""
         return self.wait(lambda: _only(self.holders(vip)), f"one node holds {vip}", timeout)
+
+    def converged(self, vip: str) -> bool:
+        """One node holds it, and every living node's keepalived and agent are at work on the newest plan."""
+        running = [name for name, node in self.ask("describe")["nodes"].items() if node["running"]]
+        plans = {one["metadata"]["name"]: one for one in self.objects("VipNode")}
+        return len(self.holders(vip)) == 1 and all(
+            node in plans
+            and plans[node].get("spec", {}).get("revision") == plans[node].get("status", {}).get("revision")
+            and plans[node]["status"].get("keepalived", {}).get("running", False)
+            for node in running
+        )
 
     def vips(self, service: str) -> list[str]:
         """What Service.status says, for "namespace/name"."""

@@ -65,8 +65,10 @@ class Cluster:
             self.is_up.set()
 
     async def _bring_up(self, host: topology.Host) -> None:
-        await manifests.apply(self.client, [node_object(host, self.topology), agent_pod(host.name)])
-        await self._boot(self._add_machine(host))
+        machine = self._add_machine(host)
+        pod = agent_pod(host.name, machine.state / "logs" / "agent.log")
+        await manifests.apply(self.client, [node_object(host, self.topology), pod])
+        await self._boot(machine)
 
     def _add_machine(self, host: topology.Host) -> Machine:
         machine = self.machines[host.name] = Machine(host.name, self.state / "nodes" / host.name)

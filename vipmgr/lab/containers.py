@@ -8,7 +8,6 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from signal import Signals
 from typing import Any, Final, TextIO
@@ -38,7 +37,7 @@ class Container:
 class Containers:
     """Containers are plain processes, each in a session of its own; one that ends is started again after a pause.
 
-    `logs`: the folder of NAME.log, a line with its time before each, as container runtimes write them (CRI).
+    `logs`: the folder of NAME.log, both output streams of NAME, whole lines, as `kubectl logs` shows them.
     `tell` hears {"event": "started" | "exited", "container": ..., ...}. As PID 1 this also buries orphans.
     """
 
@@ -105,7 +104,7 @@ class Containers:
         container.process = process
         self._tell({"event": "started", "container": container.name, "pid": process.pid})
         assert process.stdout is not None and process.stderr is not None  # noqa: S101, PT018 - asked for above
-        reading = asyncio.gather(_copy(process.stdout, "stdout", log), _copy(process.stderr, "stderr", log))
+        reading = asyncio.gather(_copy(process.stdout, log), _copy(process.stderr, log))
         status = await process.wait()
         with contextlib.suppress(TimeoutError):  # a grandchild may hold the pipe open for ever
             await asyncio.wait_for(reading, 1)
@@ -150,8 +149,6 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-async def _copy(source: asyncio.StreamReader, name: str, log: TextIO) -> None:
+async def _copy(source: asyncio.StreamReader, log: TextIO) -> None:
     async for line in source:
-        text = line.decode(errors="replace").rstrip("\n")
-        stamp = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
-        log.write(f"{stamp}Z {name} F {text}\n")
+        log.write(line.decode(errors="replace").rstrip("\n") + "\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeVar
@@ -55,12 +55,12 @@ def keep_mounts_private() -> None:
     mount("none", "/", flags=MS_REC | MS_PRIVATE)
 
 
-def mirror(directory: Path, upper: Path, new: str) -> None:
-    """Show, in this mount namespace alone, `directory` as it is plus an empty folder `new`.
+def mirror(directory: Path, upper: Path, own: Collection[str]) -> None:
+    """Show, in this mount namespace alone, `directory` as it is, but with empty folders of our `own`.
 
     `upper` is an empty folder to build that in. A plain mkdir would leave the mount point on the host.
     """
-    for entry in sorted(directory.iterdir()):
+    for entry in sorted(entry for entry in directory.iterdir() if entry.name not in own):
         copy = upper / entry.name
         if entry.is_symlink():
             copy.symlink_to(entry.readlink())
@@ -70,7 +70,8 @@ def mirror(directory: Path, upper: Path, new: str) -> None:
         elif entry.is_file():
             copy.touch()
             bind(entry, copy)
-    (upper / new).mkdir(exist_ok=True)
+    for name in own:
+        (upper / name).mkdir()
     bind(upper, directory)
 
 

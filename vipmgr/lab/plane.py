@@ -42,12 +42,11 @@ class Plane:
 
     async def start_api(self) -> Client:
         """Start the API server, wait until it answers, load what vipmgr needs there."""
-        argv = [sys.executable, "-m", "vipmgr.lab.apiserver", "--host", "0.0.0.0"]  # noqa: S104 - inside the lab
-        argv += ["--port", str(API_PORT), "--kubeconfig", str(self.kubeconfig)]
-        self._programs.start("apiserver", argv, {"VIPMGR_LAB": str(self._state)})
+        argv = [sys.executable, "-m", "vipmgr.lab.apiserver", "--listen", f"{CONTROL_ADDRESS}:{API_PORT}"]
+        argv += ["--kubeconfig", str(self.kubeconfig), "--crds", str(MANIFESTS / "crds")]
+        self._programs.start("apiserver", argv, {"TMPDIR": str(self._state)})
         client = self.client = await self._sign_in()
         await self._open_to_the_outside()
-        await manifests.apply(client, manifests.read_folder(MANIFESTS / "crds"))
         await manifests.apply(client, [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}])
         return client
 

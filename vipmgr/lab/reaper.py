@@ -63,7 +63,8 @@ def _claim(state: Path) -> int:
     if in_use(state):
         raise FileExistsError(f"lab {state.name} is already up: vipmgr lab down --name {state.name}")
     shutil.rmtree(state, ignore_errors=True)
-    state.mkdir(parents=True)
+    state.parent.mkdir(mode=0o755, exist_ok=True)
+    state.mkdir(mode=0o700)
     fd = os.open(state / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.write(fd, str(os.getpid()).encode())
@@ -83,10 +84,10 @@ def _become_lab(state: Path, arguments: Sequence[str]) -> None:
     os.set_inheritable(outside, True)
     namespaces.unshare(namespaces.NEW_MOUNTS | namespaces.NEW_NET)
     namespaces.keep_mounts_private()
-    for directory in ("/run", "/var/lib"):
+    for directory, own in (("/run", ("vipmgr", "netns")), ("/var/lib", ("vipmgr",))):
         upper = state / "upper" / directory.strip("/").replace("/", "-")
         upper.mkdir(parents=True)
-        namespaces.mirror(Path(directory), upper, "vipmgr")
+        namespaces.mirror(Path(directory), upper, own)
     namespaces.mount("proc", "/proc", "proc")
     namespaces.mount("sysfs", "/sys", "sysfs")
     command = [sys.executable, "-m", "vipmgr.lab.cluster", "--state", str(state), "--outside-fd", str(outside)]

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 from vipmgr.core.wire import Service
@@ -18,6 +19,7 @@ from vipmgr.kube.client import ApiError, Client, Patch
 from vipmgr.kube.reflector import Reflector
 from vipmgr.kube.resources import SERVICES
 from vipmgr.lab import manifests
+from vipmgr.lab.apiserver.reading import LOG_ANNOTATION
 from vipmgr.lab.topology import Host, Topology
 
 ENDPOINTS: Final = "lab.vipmgr.io/endpoints"
@@ -50,7 +52,8 @@ def ready_condition(ready: bool) -> dict[str, str]:
     return {"type": "Ready", "status": status, "reason": reason, "message": message} | times
 
 
-def agent_pod(node: str) -> manifests.Object:
+def agent_pod(node: str, log: Path) -> manifests.Object:
+    """`log`: the agent's output; the embedded API server shows it as the pod's log."""
     containers = [{"name": name, "image": "vipmgr"} for name in ("agent", "keepalived")]
     return {
         "apiVersion": "v1",
@@ -59,6 +62,7 @@ def agent_pod(node: str) -> manifests.Object:
             "name": f"vipmgr-agent-{node}",
             "namespace": NAMESPACE,
             "labels": {"app.kubernetes.io/name": "vipmgr", "app.kubernetes.io/component": "agent"},
+            "annotations": {LOG_ANNOTATION: str(log)},
         },
         "spec": {"nodeName": node, "hostNetwork": True, "containers": containers},
         "status": {"phase": "Running"},

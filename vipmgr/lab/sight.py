@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Self
 
 from vipmgr.lab import outages
@@ -56,6 +56,12 @@ class Prober:
         """When two MACs answered ARP for it at once."""
         answers = [Answer(at, mac) for at, mac in self._record[vip]["answers"]]
         return outages.contests(answers, int(window_ms * 1e6))
+
+    def holder(self, vip: str, macs: Mapping[str, str]) -> str:
+        """The node whose MAC sent the newest answer; "" when none of these did. Takes over what was seen so far."""
+        self.refresh()
+        mac = next((probe.mac for probe in reversed(self.probes(vip)) if probe.answered), "")
+        return macs.get(mac, "")
 
     def steady(self, quiet_ms: float = 200) -> bool:
         """Whether every VIP has answered everything for this long. Takes over what was seen so far."""
