@@ -16,6 +16,7 @@ from vipmgr.core.wire import Wire
 TRANSITION: Final = "vrrp.transition"
 CONTESTED: Final = "vrrp.contested"
 STRANGER: Final = "stranger.heard"
+AGENT_STARTED: Final = "agent.started"
 GAP: Final = "audit.gap"
 KEEPALIVED_ENDS: Final = frozenset({"keepalived.started", "keepalived.died"})
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from vipmgr.core.audit_line import CONTESTED, GAP, KEEPALIVED_ENDS, STRANGER, TRANSITION, AuditLine
+from vipmgr.core.audit_line import AGENT_STARTED, CONTESTED, GAP, KEEPALIVED_ENDS, STRANGER, TRANSITION, AuditLine
 
 CLOCK_STEP: Final = 0.05
 """Seconds by which wall and monotonic clock must part to count as a step; slewing moves them far less per line."""
@@ -77,6 +77,7 @@ class Boot:
     first_seq: int = 0
     top: int = 0
     missing: list[tuple[int, int]] = field(default_factory=list)
+    agent_starts: list[int] = field(default_factory=list)
 
     @property
     def offset(self) -> float | None:
@@ -90,15 +91,21 @@ class Boot:
         return self.last_at if newest is None else newest[0] + newest[2]
 
     def steps(self) -> Iterator[ClockStep]:
+        """Each setting of the clock after the first; one that was taken back again counts twice."""
         settings = sorted(self.clocks, key=lambda one: one[1])
         for before, after in pairwise(settings):
-            yield ClockStep(self.node, after[0] + after[1], after[0] - before[0])
+            by = after[0] - before[0]
+            yield ClockStep(self.node, after[0] + after[1], by)
+            if before[2] > after[2]:
+                yield ClockStep(self.node, after[0] + after[2], -by)
 
     def keep_time(self, wall: float, monotonic: float) -> None:
         offset = wall - monotonic
         for setting in self.clocks:
             if abs(setting[0] - offset) <= CLOCK_STEP:
-                setting[1], setting[2] = min(setting[1], monotonic), max(setting[2], monotonic)
+                if monotonic > setting[2]:
+                    setting[0], setting[2] = offset, monotonic
+                setting[1] = min(setting[1], monotonic)
                 return
         self.clocks.append([offset, monotonic, monotonic])
 
@@ -165,6 +172,8 @@ class Ledger:
             self.strangers.append(Sighting(at, boot.node, f"{line.interface} VRID {line.vrid}", line.source))
         elif event in KEEPALIVED_ENDS:
             self._rows.append((self._row(line, at), line.monotonic))
+        elif event == AGENT_STARTED:
+            boot.agent_starts.append(line.seq)
         elif event == GAP:
             self._said_lost.append(Hole(boot.node, boot.boot, 0, 0, max(1, line.lost)))
         return True

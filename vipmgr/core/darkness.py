@@ -1,0 +1,76 @@
+"""How long nobody answered for a VIP when it moved: bounds from the protocol's own timers (RFC 9568, section 6.1).
+
+    A      advertisement interval of the old master
+    skew   (256 - priority of the new master) / 256 x A
+    a backup takes over 3A + skew after the last advert it heard, and skew after one of priority 0
+
+The old master died somewhere between its last advert and the next one it owed, so a silent death is dark for 2A + skew
+to 3A + skew: measured by the new master's timer alone, no clock is compared. Where both nodes wrote a line the two
+times are compared too, as far as their clocks agree, and narrow the bounds.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from vipmgr.core.model import MoveReason
+from vipmgr.core.spells import End, Spell
+
+SAYS_GOODBYE: Final = frozenset(
+    {
+        MoveReason.STOPPED,
+        MoveReason.TRACK_FAULT,
+        MoveReason.DRAINED,
+        MoveReason.YIELDED,
+        MoveReason.NO_ENDPOINTS,
+        MoveReason.DELETED,
+        MoveReason.ADDRESS_LOST,
+    }
+)
+"""Ends that keepalived announces with an advert of priority 0. A cut link cannot, a killed process does not."""
+
+
+class Dark(NamedTuple):
+    """Milliseconds, at least and at most."""
+
+    low: float
+    high: float
+
+
+def timers(old: Spell, new: Spell) -> tuple[float, float]:
+    """(A, skew) in seconds; (0, 0) when no line tells the interval."""
+    rows = [spell.known for spell in (old, new)]
+    advert = next((row.advert for row in rows if row is not None and row.advert > 0), 0.0)
+    priority = new.begun.priority if new.begun is not None else 0
+    return advert, (256 - priority) / 256 * advert
+
+
+def dark_time(old: Spell, new: Spell, clock_error: float, *, overlapping: bool) -> Dark | None:
+    """`overlapping`: the old master lived on and did not hear the new one. None: nothing tells."""
+    advert, skew = timers(old, new)
+    if old.ending is not End.OWN or overlapping:
+        return _ms(2 * advert + skew, 3 * advert + skew) if advert else None
+    error = clock_error + max(old.precision, new.precision)
+    low, high = max(0.0, new.start - old.end - error), max(0.0, new.start - old.end + error)
+    if not advert:
+        return _ms(low, high)
+    if old.reason == MoveReason.HIGHER_PRIORITY:
+        return _ms(0.0, advert)
+    if old.node == new.node:
+        return _ms(new.start - old.end, new.start - old.end + old.precision)
+    if old.reason == MoveReason.DIED:
+        # the address stays on the interface and is answered for until the new master's gratuitous ARP
+        return _ms(0.0, max(3 * advert + skew, high))
+    if old.reason in SAYS_GOODBYE:
+        return _ms(max(low, skew), max(high, skew))
+    return _narrow((2 * advert + skew, 3 * advert + skew), (low, high))
+
+
+def _narrow(timed: tuple[float, float], measured: tuple[float, float]) -> Dark:
+    """Both hold; when they cannot both hold (a first backup was gone too), the clocks have seen it."""
+    low, high = max(timed[0], measured[0]), min(timed[1], measured[1])
+    return _ms(low, high) if low <= high else _ms(*measured)
+
+
+def _ms(low: float, high: float) -> Dark:
+    return Dark(round(low * 1000, 1), round(high * 1000, 1))
