@@ -58,6 +58,8 @@ class Reason(StrEnum):
     POOL_DELETING = "PoolDeleting"
     POOL_EXHAUSTED = "PoolExhausted"
     POOL_REFUSED = "PoolRefused"
+    POOL_IN_USE = "PoolInUse"
+    IMMUTABLE = "ImmutableField"
     ADDRESS_OUTSIDE = "AddressOutsidePool"
     ADDRESS_IN_USE = "AddressInUse"
     ADDRESS_AVOIDED = "AddressAvoided"

@@ -1,0 +1,24 @@
+"""Wire -> frozen values. Nothing past this package sees a wire type.
+
+Decoding never fails as a whole: an object its author has to fix becomes a value that carries what is wrong
+(`Pool.problems`, `Claim.fault`), so that a typo takes no address away from those who hold one. Fields nobody reads
+(usingKnownIPs) and fields we do not know are passed over.
+"""
+
+from __future__ import annotations
+
+from vipmgr.core.decode.eip import decode_pool
+from vipmgr.core.decode.node import decode_endpoints, decode_node
+from vipmgr.core.decode.service import Opting, decode_claim, shown_addresses
+from vipmgr.core.decode.vrrp import decode_instance, decode_report
+
+__all__ = [
+    "Opting",
+    "decode_claim",
+    "decode_endpoints",
+    "decode_instance",
+    "decode_node",
+    "decode_pool",
+    "decode_report",
+    "shown_addresses",
+]
