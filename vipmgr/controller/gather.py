@@ -5,12 +5,23 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
 
 from msgspec import structs
 
 from vipmgr.controller.changes.services import POOL_LABEL
 from vipmgr.controller.changes.writes import Write
+from vipmgr.core.decode import (
+    Opting,
+    decode_claim,
+    decode_endpoints,
+    decode_instance,
+    decode_node,
+    decode_pool,
+    decode_report,
+)
+from vipmgr.core.model import Claim, Instance, NodeFacts, NodeName, NodeReport, Pool, Problem, ServiceKey
 from vipmgr.core.wire import Eip, EndpointSlice, Metadata, Namespace, Node, Service, VipNode, VrrpInstance
 from vipmgr.kube.client import Client
 from vipmgr.kube.reflector import Reflector
@@ -25,15 +36,18 @@ from vipmgr.kube.resources import (
     Resource,
 )
 
-_SERVICE_NAME: Final = "kubernetes.io/service-name"
+W = TypeVar("W")
+V = TypeVar("V")
+
 _OURS: Final = ("kubesphere.io/", "vipmgr.io/")
 
 
-class Endpoints(NamedTuple):
-    """One EndpointSlice: its Service, and the nodes where an endpoint of it is ready or still serving."""
+@dataclass(frozen=True, slots=True)
+class Kept(Generic[W, V]):
+    """An object as stored, trimmed, and what it was decoded to; decoding once per change keeps a pass cheap."""
 
-    service: str
-    nodes: frozenset[str]
+    stored: W
+    value: V
 
 
 class Cluster:
@@ -43,33 +57,38 @@ class Cluster:
     Service that changed its type leaves the first watch and enters the second until it is cleaned.
     """
 
-    def __init__(self, client: Client, changed: Callable[[], None]) -> None:
+    def __init__(self, client: Client, opting: Opting, changed: Callable[[], None]) -> None:
         def note(_: str) -> None:
             changed()
 
-        self.services: Reflector[Service, Service] = Reflector(
-            client, SERVICES, decode=_service, changed=note, field_selector="spec.type=LoadBalancer"
+        def service(one: Service) -> Kept[Service, Claim | None]:
+            return Kept(structs.replace(one, metadata=_metadata(one.metadata)), decode_claim(one, opting))
+
+        self.services: Reflector[Service, Kept[Service, Claim | None]] = Reflector(
+            client, SERVICES, decode=service, changed=note, field_selector="spec.type=LoadBalancer"
         )
-        self.former: Reflector[Service, Service] = Reflector(
+        self.former: Reflector[Service, Kept[Service, Claim | None]] = Reflector(
             client,
             SERVICES,
-            decode=_service,
+            decode=service,
             changed=note,
             field_selector="spec.type!=LoadBalancer",
             label_selector=POOL_LABEL,
         )
-        self.eips: Reflector[Eip, Eip] = Reflector(client, EIPS, decode=_eip, changed=note)
-        self.nodes: Reflector[Node, Node] = Reflector(client, NODES, decode=_node, changed=note)
+        self.eips: Reflector[Eip, Kept[Eip, Pool]] = Reflector(client, EIPS, decode=_eip, changed=note)
+        self.nodes: Reflector[Node, NodeFacts] = Reflector(client, NODES, decode=decode_node, changed=note)
         self.namespaces: Reflector[Namespace, Mapping[str, str]] = Reflector(
             client, NAMESPACES, decode=lambda one: one.metadata.labels or {}, changed=note
         )
-        self.slices: Reflector[EndpointSlice, Endpoints] = Reflector(
-            client, ENDPOINT_SLICES, decode=_endpoints, changed=note
+        self.slices: Reflector[EndpointSlice, tuple[ServiceKey, frozenset[NodeName]]] = Reflector(
+            client, ENDPOINT_SLICES, decode=decode_endpoints, changed=note
         )
-        self.instances: Reflector[VrrpInstance, VrrpInstance] = Reflector(
+        self.instances: Reflector[VrrpInstance, Kept[VrrpInstance, Instance | Problem]] = Reflector(
             client, VRRP_INSTANCES, decode=_instance, changed=note
         )
-        self.vip_nodes: Reflector[VipNode, VipNode] = Reflector(client, VIP_NODES, decode=_vip_node, changed=note)
+        self.vip_nodes: Reflector[VipNode, Kept[VipNode, NodeReport]] = Reflector(
+            client, VIP_NODES, decode=_vip_node, changed=note
+        )
 
     def reflectors(self) -> Iterator[tuple[str, Reflector[Any, Any]]]:
         """With the name of each for logs and metrics."""
@@ -134,38 +153,16 @@ def _is_ours(annotation: str) -> bool:
     return any(domain in annotation for domain in _OURS)
 
 
-def _service(service: Service) -> Service:
-    return structs.replace(service, metadata=_metadata(service.metadata))
+def _eip(eip: Eip) -> Kept[Eip, Pool]:
+    return Kept(structs.replace(eip, metadata=_metadata(eip.metadata)), decode_pool(eip))
 
 
-def _eip(eip: Eip) -> Eip:
-    return structs.replace(eip, metadata=_metadata(eip.metadata))
+def _instance(instance: VrrpInstance) -> Kept[VrrpInstance, Instance | Problem]:
+    return Kept(structs.replace(instance, metadata=_metadata(instance.metadata)), decode_instance(instance))
 
 
-def _node(node: Node) -> Node:
-    """Only what placement reads: heartbeats of the kubelet are no change."""
-    conditions = [one for one in node.status.conditions or () if one.type == "Ready"]
-    status = structs.replace(node.status, conditions=conditions)
-    return structs.replace(node, metadata=_metadata(node.metadata, version=False), status=status)
-
-
-def _instance(instance: VrrpInstance) -> VrrpInstance:
-    return structs.replace(instance, metadata=_metadata(instance.metadata))
-
-
-def _vip_node(node: VipNode) -> VipNode:
+def _vip_node(node: VipNode) -> Kept[VipNode, NodeReport]:
     """The text of the configuration is known by its revision; it would be most of the memory at 1,000 nodes."""
     metadata = _metadata(node.metadata, version=False)
-    return structs.replace(node, metadata=metadata, spec=structs.replace(node.spec, keepalived=""))
-
-
-def _endpoints(one: EndpointSlice) -> Endpoints | None:
-    name = (one.metadata.labels or {}).get(_SERVICE_NAME)
-    if not name:
-        return None
-    nodes = frozenset(
-        sys.intern(endpoint.node_name)
-        for endpoint in one.endpoints or ()
-        if endpoint.node_name and (endpoint.conditions.ready is not False or endpoint.conditions.serving)
-    )
-    return Endpoints(f"{one.metadata.namespace}/{name}", nodes)
+    trimmed = structs.replace(node, metadata=metadata, spec=structs.replace(node.spec, keepalived=""))
+    return Kept(trimmed, decode_report(node))

@@ -14,14 +14,13 @@ from typing import Any, Final
 import msgspec
 
 from vipmgr.controller.changes.writes import Notice, Verb, Write, condition, reference, with_condition
-from vipmgr.core.model import Address, Pool, Problem, ServiceKey
+from vipmgr.core.eipstatus import eip_status
+from vipmgr.core.model import Pool, Problem, ServiceKey
 from vipmgr.core.wire import Condition, Eip, EipStatus
 from vipmgr.kube.resources import EIPS
 
 FINALIZER: Final = "finalizer.ipam.kubesphere.io/v1alpha1"
 READY: Final = "Ready"
-_SIZE_LIMIT: Final = 2**63 - 1
-"""of an integer in the API; an IPv6 pool may hold more addresses than that"""
 
 
 def guard(eip: Eip) -> Write | None:
@@ -52,33 +51,14 @@ def kept_entries(
     }
 
 
-def status_of(
-    eip: Eip, pool: Pool | None, used: Mapping[str, str], problems: Sequence[Problem], now: datetime
-) -> EipStatus:
-    """The status as it should stand, OpenELB's fields and our condition. `pool` is None when it cannot be read."""
+def status_of(eip: Eip, pool: Pool, used: Mapping[str, str], problems: Sequence[Problem], now: datetime) -> EipStatus:
+    """The status as it should stand: OpenELB's fields, and a condition that says what is wrong."""
     if problems:
         reason, message = problems[0].reason, "; ".join(problem.message for problem in problems)
         stands = condition(eip.status.conditions, READY, False, reason, message, now)
     else:
         stands = condition(eip.status.conditions, READY, True, "Accepted", "", now)
-    ranges = pool.ranges if pool is not None else ()
-    size = pool.size if pool is not None else 0
-    return EipStatus(
-        occupied=bool(size) and len(used) >= size,
-        usage=len(used),
-        pool_size=min(size, _SIZE_LIMIT),
-        used=dict(used) or None,
-        first_ip=str(ranges[0].first) if ranges else "",
-        last_ip=str(ranges[-1].last) if ranges else "",
-        ready=not problems,
-        v4=bool(ranges) and ranges[0].first.version == 4,
-        conditions=with_condition(eip.status.conditions, stands),
-    )
-
-
-def entries(used: Mapping[Address, Sequence[ServiceKey]]) -> dict[str, str]:
-    """As OpenELB writes them: several Services of one address are joined by a semicolon."""
-    return {str(address): ";".join(owners) for address, owners in used.items()}
+    return eip_status(pool, used, with_condition(eip.status.conditions, stands))
 
 
 def update(eip: Eip, wanted: EipStatus) -> Write | None:
