@@ -1,0 +1,93 @@
+"""Snapshot -> Desired: the whole decision, from what is known to what every object should say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from vipmgr.core import wire
+from vipmgr.core.allocate import allocate
+from vipmgr.core.model import Address, Allocation, Claim, NodeName, NodePlan, Pool, Problem, ServiceKey, Vip
+from vipmgr.core.place import place
+from vipmgr.core.placement import Placement
+from vipmgr.core.pools import judged
+from vipmgr.core.snapshot import Snapshot
+from vipmgr.core.stage import stage
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What should be. `allocation` has Service.status and Eip.status.used, `placement` the VrrpInstances (wanted, to
+    delete, rebalanced), `specs` VipNode.spec of every node that has a VipNode.
+
+    `leaving`: Services to take every trace of ours off. `pools`: as judged. `problems`: what is wrong, by Eip: with the
+    Eip itself first, then with placing its addresses; every Eip has an entry. `recheck`: decide again then.
+    """
+
+    allocation: Allocation
+    leaving: frozenset[ServiceKey]
+    pools: Mapping[str, Pool]
+    problems: Mapping[str, tuple[Problem, ...]]
+    vips: Sequence[Vip]
+    placement: Placement
+    specs: Mapping[NodeName, wire.VipNodeSpec]
+    recheck: datetime | None
+
+
+def desire(snapshot: Snapshot, render: Callable[[NodePlan], wire.VipNodeSpec], now: datetime) -> Desired:
+    """`render` makes a spec of a plan (`core.render.Renderer.spec`, which remembers unchanged ones)."""
+    pools = judged(snapshot.pools.values())
+    allocation = allocate(snapshot.claims.values(), pools.values(), snapshot.namespaces, snapshot.leaving)
+    vips = gather_vips(allocation, snapshot.claims, snapshot.endpoints)
+    holding = {vip.pool for vip in vips}
+    placement = place(
+        vips,
+        {name: pool for name, pool in pools.items() if not pool.problems or name in holding},
+        snapshot.nodes,
+        snapshot.reports,
+        snapshot.instances,
+        cluster=snapshot.cluster,
+        now=now,
+    )
+    plans = stage(placement, snapshot.reports)
+    problems = {name: list(pool.problems) for name, pool in pools.items()}
+    for problem in placement.problems:
+        problems[problem.about.removeprefix("Eip/")].append(problem)
+    return Desired(
+        allocation=allocation,
+        leaving=frozenset(snapshot.leaving),
+        pools=pools,
+        problems={name: tuple(found) for name, found in problems.items()},
+        vips=vips,
+        placement=placement,
+        specs={node: render(plan) for node, plan in plans.items()},
+        recheck=placement.recheck,
+    )
+
+
+def gather_vips(
+    allocation: Allocation, claims: Mapping[ServiceKey, Claim], endpoints: Mapping[ServiceKey, frozenset[NodeName]]
+) -> list[Vip]:
+    """The addresses that are assigned, each with the Services that share it, in the order of pools and addresses.
+
+    Reserved addresses that nobody is assigned (an old one, until the status that shows it is rewritten) are none.
+    """
+    owners: dict[tuple[str, Address], list[Claim]] = {}
+    for key, assignment in allocation.assigned.items():
+        for address, pool in assignment.addresses:
+            owners.setdefault((pool, address), []).append(claims[key])
+    return [
+        _vip(address, pool, owners[pool, address], endpoints)
+        for pool, address in sorted(owners, key=lambda at: (at[0], at[1].version, int(at[1])))
+    ]
+
+
+def _vip(address: Address, pool: str, sharers: list[Claim], endpoints: Mapping[ServiceKey, frozenset[NodeName]]) -> Vip:
+    local = all(claim.local_traffic for claim in sharers)
+    nodes: frozenset[NodeName] = frozenset()
+    if local:
+        nodes = frozenset.intersection(*(endpoints.get(claim.key, frozenset()) for claim in sharers))
+    ports = sorted({claim.health_check_node_port for claim in sharers} - {0}) if local else ()
+    keys = tuple(claim.key for claim in sorted(sharers, key=lambda claim: (claim.created, claim.key)))
+    return Vip(address, pool, keys, local, tuple(ports), nodes)

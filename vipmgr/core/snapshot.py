@@ -1,0 +1,122 @@
+"""Everything one decision is made from, and how it is read off the objects the API server sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Generic, TypeVar
+
+from vipmgr.core import wire
+from vipmgr.core.decode import (
+    Opting,
+    decode_claim,
+    decode_instance,
+    decode_node,
+    decode_pool,
+    decode_report,
+    shown_addresses,
+)
+from vipmgr.core.decode.service import POOL
+from vipmgr.core.model import (
+    Address,
+    Claim,
+    Instance,
+    NodeFacts,
+    NodeName,
+    NodeReport,
+    Pool,
+    Problem,
+    ServiceKey,
+)
+
+_NO_LABELS: Final[Mapping[str, str]] = {}
+
+W = TypeVar("W")
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """What the reflectors hold. Keys: name, or namespace/name.
+
+    `services`: all that may be ours, also those that only carry our label any more. `namespaces`: name -> labels.
+    `endpoints`: Service -> nodes that have ready endpoints of it.
+    """
+
+    services: Mapping[ServiceKey, wire.Service] = field(default_factory=dict)
+    eips: Mapping[str, wire.Eip] = field(default_factory=dict)
+    namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    nodes: Mapping[NodeName, wire.Node] = field(default_factory=dict)
+    endpoints: Mapping[ServiceKey, frozenset[NodeName]] = field(default_factory=dict)
+    instances: Mapping[str, wire.VrrpInstance] = field(default_factory=dict)
+    vip_nodes: Mapping[NodeName, wire.VipNode] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """`Objects`, decoded. `leaving`: Services that carry our label and claim nothing, with what their status shows.
+
+    `cluster`: the cluster's UID. `problems`: objects of our own that cannot be read, and are left out.
+    """
+
+    cluster: str
+    claims: Mapping[ServiceKey, Claim] = field(default_factory=dict)
+    leaving: Mapping[ServiceKey, tuple[Address, ...]] = field(default_factory=dict)
+    pools: Mapping[str, Pool] = field(default_factory=dict)
+    namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    nodes: Mapping[NodeName, NodeFacts] = field(default_factory=dict)
+    endpoints: Mapping[ServiceKey, frozenset[NodeName]] = field(default_factory=dict)
+    instances: Mapping[str, Instance] = field(default_factory=dict)
+    reports: Mapping[NodeName, NodeReport] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+
+class _Decoded(Generic[W, V]):
+    """The decoded form of each object, decoded anew only when the object is another one than last time."""
+
+    def __init__(self, decode: Callable[[W], V]) -> None:
+        self._decode = decode
+        self._last: dict[str, tuple[W, V]] = {}
+
+    def of(self, found: Mapping[str, W]) -> dict[str, V]:
+        last, fresh = self._last, {}
+        for key, one in found.items():
+            known = last.get(key)
+            fresh[key] = known if known is not None and known[0] is one else (one, self._decode(one))
+        self._last = fresh
+        return {key: value for key, (_, value) in fresh.items()}
+
+
+class SnapshotReader:
+    """Reads snapshots one after the other. Objects are compared by identity: a reflector replaces what changed."""
+
+    def __init__(self, opting: Opting, cluster: str) -> None:
+        self._cluster = cluster
+        self._services: _Decoded[wire.Service, Claim | tuple[Address, ...] | None] = _Decoded(
+            lambda service: decode_claim(service, opting) or _leaving(service)
+        )
+        self._eips = _Decoded(decode_pool)
+        self._nodes = _Decoded(decode_node)
+        self._instances = _Decoded(decode_instance)
+        self._reports = _Decoded(decode_report)
+
+    def read(self, objects: Objects) -> Snapshot:
+        services = self._services.of(objects.services)
+        instances = self._instances.of(objects.instances)
+        return Snapshot(
+            cluster=self._cluster,
+            claims={key: found for key, found in services.items() if isinstance(found, Claim)},
+            leaving={key: found for key, found in services.items() if isinstance(found, tuple)},
+            pools=self._eips.of(objects.eips),
+            namespaces=objects.namespaces,
+            nodes=self._nodes.of(objects.nodes),
+            endpoints=objects.endpoints,
+            instances={name: found for name, found in instances.items() if isinstance(found, Instance)},
+            reports=self._reports.of(objects.vip_nodes),
+            problems=tuple(found for found in instances.values() if isinstance(found, Problem)),
+        )
+
+
+def _leaving(service: wire.Service) -> tuple[Address, ...] | None:
+    """What a Service shows that we served once and that claims nothing now; None: it was never ours."""
+    return shown_addresses(service) if POOL in (service.metadata.labels or _NO_LABELS) else None
