@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import cel
 import jsonschema_rs
 import pytest
-import yaml
 from cel.stdlib import add_stdlib_to_context
 
-MANIFESTS = Path(__file__).parents[2] / "manifests"
+from tests.manifests.folder import MANIFESTS, documents
 
 Refusals = Callable[..., list[str]]
-
-
-def documents(path: Path) -> list[dict[str, Any]]:
-    return [document for document in yaml.safe_load_all(path.read_text()) if document]
 
 
 @pytest.fixture(scope="session")
