@@ -1,0 +1,48 @@
+"""The real agent in a namespace, without an API server: specs come on standard input, statuses go to a file.
+
+Each line of input is a VipNodeSpec as JSON. The newest VipNodeStatus is in `status.json` (replaced whole).
+"""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import msgspec
+
+from vipmgr import log
+from vipmgr.core.wire import VipNodeSpec
+from vipmgr.node.agent import NodeAgent
+from vipmgr.node.settings import Settings
+
+
+async def main(node: str, status: Path, audit_bytes: int) -> None:
+    changed = asyncio.Event()
+    agent = NodeAgent(Settings(node=node, audit_bytes=audit_bytes, audit_files=3), lambda _now: changed.set())
+    stdin = asyncio.StreamReader(limit=2**24)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stdin), sys.stdin)
+
+    async def specs() -> None:
+        async for line in stdin:
+            agent.want(msgspec.json.decode(line, type=VipNodeSpec))
+
+    async def statuses() -> None:
+        while True:
+            await changed.wait()
+            changed.clear()
+            draft = status.with_suffix(".new")
+            draft.write_bytes(msgspec.json.encode(agent.status()))
+            draft.replace(status)
+            status.with_suffix(".metrics").write_bytes(agent.scrape())
+            await asyncio.sleep(0.01)
+
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(agent.run())
+        others = [tasks.create_task(specs()), tasks.create_task(statuses())]
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(15, lambda: [task.cancel() for task in (running, *others)])
+
+
+if __name__ == "__main__":
+    log.set_up("info")
+    asyncio.run(main(sys.argv[1], Path(sys.argv[2]), int(os.environ.get("AUDIT_BYTES", "1000000"))))

@@ -1,0 +1,356 @@
+"""The node agent: its parts put together, and what each tells the others. `program.run` gives it a loop and an API."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from vipmgr.core import reload
+from vipmgr.core.keepalived_words import State
+from vipmgr.core.wire import VipNodeSpec, VipNodeStatus
+from vipmgr.log import get_log
+from vipmgr.node import keepalived
+from vipmgr.node.applier import Applier
+from vipmgr.node.cursor import Saved, load_cursor, save_cursor
+from vipmgr.node.daemon_watch import DaemonWatch
+from vipmgr.node.fifo import FifoReader
+from vipmgr.node.journal import Journal, utc
+from vipmgr.node.keepalived import Processes
+from vipmgr.node.logfile import FolderWatch, LogTail
+from vipmgr.node.metrics import Metrics
+from vipmgr.node.netlink import Netlink, node_addresses, resolve
+from vipmgr.node.observer import Observer
+from vipmgr.node.outcome import Outcome
+from vipmgr.node.plan_store import StoredPlan, load_plan
+from vipmgr.node.report import Facts, arp_links, compose, interfaces_of, strangers_of
+from vipmgr.node.resync import Resync
+from vipmgr.node.settings import Settings
+from vipmgr.node.stranger_watch import StrangerWatch
+from vipmgr.node.sweeper import Sweeper
+from vipmgr.node.tracker import Tracker
+
+log = get_log(__name__)
+
+_PREFIX: Final = re.compile(r"^\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)? \d{4}: ")
+_ROUTES_SETTLE: Final = 0.1
+_SAVE_SECONDS: Final = 5.0
+RUNNING: Final = "KeepalivedRunning"
+
+
+class NodeAgent:
+    """`report(now)` is called when VipNode.status may have changed; now: a master moved, do not wait."""
+
+    def __init__(self, settings: Settings, report: Callable[[bool], None]) -> None:
+        paths = settings.paths
+        self._paths = paths
+        self._log_bytes = settings.log_bytes
+        self._report = report
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._kick = asyncio.Event()
+        self._routes = asyncio.Event()
+        self._reach: list[str] = []
+        self._save_at = 0.0
+        self._known_daemon = ""
+        for folder in (paths.state, paths.run, paths.tracks):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.facts = Facts()
+        self.metrics = Metrics()
+        self.journal = Journal(paths.audit, settings.node, limit=settings.audit_bytes, keep=settings.audit_files)
+        self.observer = Observer(self.journal, self._moved, lambda: report(False))
+        self.netlink = Netlink(self._kernel_changed, self._routes.set)
+        self.tracker = Tracker(paths, self.observer, self.journal, self._drained)
+        self.sweeper = Sweeper(paths, self.netlink, self.journal, self._plans)
+        self._saved = load_cursor(paths.cursor)
+        self._tail = LogTail(paths.log, self._saved.log if self._saved.log.inode else None)
+        self.strangers = StrangerWatch(self.journal, self.observer, lambda: report(False))
+        self._resync = Resync(paths, self.observer, self._catch_up)
+        self._outcome = Outcome(
+            paths, self.facts, self.journal, self.metrics, self.tracker, self.netlink, self._resync,
+            self._coming, self._confirmed, lambda: report(False),
+        )  # fmt: skip
+        self._applier = Applier(paths, self._outcome, reload.ConfigState())
+        self._daemon = DaemonWatch(paths, self._began, self._came, self._went)
+
+    # --- what the API side calls -------------------------------------------------------------------------------------
+
+    def want(self, spec: VipNodeSpec) -> None:
+        """A VipNode.spec from the controller. Draining does not wait for a configuration under way."""
+        self.tracker.want_drain(spec.drain)
+        if spec.reach != self._reach:
+            self._reach = list(spec.reach)
+            self._routes.set()
+        self._applier.feed(reload.Wanted(spec))
+        self._kick.set()
+
+    def own_addresses(self, addresses: list[str]) -> None:
+        """Node.status.addresses."""
+        self.sweeper.kept = node_addresses(addresses)
+        self._outcome.remember_addresses(addresses)
+
+    def status(self) -> VipNodeStatus:
+        now = time.monotonic()
+        plans = self._plans()
+        since = self.strangers.since
+        self.facts.listening_since = utc(since) if since is not None else ""
+        return compose(
+            self.facts,
+            interfaces_of(self.netlink.kernel, plans),
+            self.observer.report(now),
+            strangers_of(self.strangers.heard, time.time() - now),
+            self.journal.sequence,
+        )
+
+    def missing(self) -> list[str]:
+        """What keeps the agent from being ready."""
+        absent = [] if self.netlink.synced.is_set() else ["netlink"]
+        return absent if self._paths.fifo.is_fifo() else [*absent, "notify fifo"]
+
+    def scrape(self) -> bytes:
+        states = self.observer.states
+        metrics = self.metrics
+        metrics.masters.set(sum(state is State.MASTER for state in states.values()))
+        metrics.instances.set(len(states))
+        metrics.strangers.set(len(self.strangers.heard))
+        metrics.sequence.set(self.journal.sequence)
+        metrics.audit_lost.set(self.journal.lost)
+        metrics.log_lag.set(self._tail.lag)
+        metrics.running.set(self.facts.keepalived.running)
+        metrics.drained.set(self.facts.drained)
+        return metrics.text()
+
+    # --- life --------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Until cancelled. keepalived is left as it is."""
+        saved = self._saved
+        self.journal.write("agent.started", previousBoot=saved.boot, previousSeq=saved.sequence)
+        self.facts.keepalived.version = await keepalived.version()
+        self._resume(load_plan(self._paths.plan))
+        folder = FolderWatch(self._paths.run)
+        self._fifo = FifoReader(self._paths.fifo, self._fifo_line)
+        self._look_back(saved)
+        self.strangers.open()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.netlink.run())
+                tasks.create_task(self._follow(folder))
+                tasks.create_task(self._keep_time())
+                tasks.create_task(self._keep_reach())
+        finally:
+            self.journal.write("agent.stopped")
+            self._save()
+            self._daemon.close()
+            self._fifo.close()
+            self._tail.close()
+            folder.close()
+            self.strangers.close()
+            self._applier.close()
+            for task in self._tasks:
+                task.cancel()
+            await self.tracker.close()
+
+    def _resume(self, stored: StoredPlan | None) -> None:
+        """Cold start: the node's own copy of the plan is what counts until an API server says otherwise."""
+        spec = stored.spec if stored is not None else None
+        self.tracker.resume(spec)
+        self.tracker.step()
+        if stored is None or spec is None:
+            return
+        self.facts.stored = spec
+        self.facts.revision = spec.revision
+        self.sweeper.kept = node_addresses(stored.own_addresses)
+        self._outcome.own_addresses = stored.own_addresses
+        self.observer.learn(spec.instances)
+        self.strangers.own(spec.instances)
+        self._reach = list(spec.reach)
+        try:
+            live = self._paths.config.read_text()
+        except OSError:
+            live = ""
+        if live == spec.keepalived:
+            self._applier.state = reload.resume(spec)
+        else:
+            self._applier.feed(reload.Wanted(spec))
+
+    def _look_back(self, saved: Saved) -> None:
+        """Bring what a former agent knew up to date with what keepalived wrote while there was none."""
+        self.observer.recall(saved.instances)
+        processes = keepalived.find_processes(self._paths)
+        self._known_daemon = saved.keepalived
+        if saved.keepalived and processes.identity != saved.keepalived:
+            self.journal.write("keepalived.died", evidence="it ended while no agent ran")
+            self.observer.died("it ended while no agent ran")
+        self._catch_up()
+        self._daemon.look()
+        if processes.parent is None:
+            self._spawn(self.sweeper.sweep())
+
+    async def _follow(self, folder: FolderWatch) -> None:
+        while True:
+            await folder.wait()
+            self._read_log()
+            self._daemon.look()
+            self._kick.set()
+
+    async def _keep_time(self) -> None:
+        """One timer for every part that has a deadline."""
+        while True:
+            now = time.monotonic()
+            self._tick(now)
+            dues = [one for one in self._deadlines() if one is not None]
+            wait = max(0.001, min(dues, default=now + _SAVE_SECONDS) - time.monotonic())
+            try:
+                async with asyncio.timeout(min(wait, _SAVE_SECONDS)):
+                    await self._kick.wait()
+            except TimeoutError:
+                pass
+            self._kick.clear()
+
+    def _deadlines(self) -> list[float | None]:
+        return [
+            self._applier.deadline(),
+            self.tracker.deadline(),
+            self.observer.deadline(),
+            self.strangers.deadline(),
+            self._outcome.deadline(),
+            self._save_at,
+        ]
+
+    def _tick(self, now: float) -> None:
+        self._applier.feed(reload.Tick())
+        self.tracker.step()
+        self.observer.tick(now)
+        if now >= self.strangers.deadline():
+            self.strangers.tick()
+        due = self._outcome.deadline()
+        if due is not None and now >= due:
+            self._outcome.save()
+        if now >= self._save_at:
+            self._save_at = now + _SAVE_SECONDS
+            self._save()
+            self._tail.shrink(self._log_bytes)
+
+    async def _keep_reach(self) -> None:
+        while True:
+            await self._routes.wait()
+            await asyncio.sleep(_ROUTES_SETTLE)
+            self._routes.clear()
+            await self.netlink.synced.wait()
+            try:
+                found = await resolve(self._reach, self.netlink.kernel.links) if self._reach else {}
+            except OSError as error:
+                log.warning("reach.unknown", error=str(error))
+                continue
+            if found != self.facts.reach:
+                self.facts.reach = found
+                self._report(False)
+
+    # --- what the parts tell -----------------------------------------------------------------------------------------
+
+    def _moved(self, state: State) -> None:
+        self.tracker.step()
+        self._kick.set()
+        self._report(state is State.MASTER)
+
+    def _drained(self, drained: bool) -> None:
+        self.facts.drained = drained
+        self._kick.set()
+        self._report(True)
+
+    def _kernel_changed(self) -> None:
+        self.strangers.listen_on(arp_links(self.netlink.kernel.links))
+        self._report(False)
+
+    def _coming(self, spec: VipNodeSpec) -> None:
+        """`spec` goes live in a moment: old and new instances are ours until it is confirmed."""
+        both = {one.name: one for plan in (*self._plans(), spec) for one in plan.instances}.values()
+        self.observer.learn(both)
+        self.strangers.own(both)
+
+    def _confirmed(self, spec: VipNodeSpec) -> None:
+        self.observer.learn(spec.instances)
+        self.strangers.own(spec.instances)
+        self.tracker.confirmed(spec)
+        self._kick.set()
+        self._spawn(self.sweeper.sweep())
+
+    def _fifo_line(self, line: str) -> None:
+        """A line may be here before the news of the process that wrote it."""
+        if self._daemon.processes.vrrp is None:
+            self._daemon.look()
+        self.observer.fifo_line(line)
+
+    def _began(self, processes: Processes) -> None:
+        parent = processes.parent
+        began = keepalived.started(parent) if parent is not None else None
+        if began is None:
+            return
+        self.facts.keepalived.since = utc(time.time() - time.monotonic() + began)
+        if processes.identity != self._known_daemon:
+            self._known_daemon = processes.identity
+            self.journal.write("keepalived.started", at=began, pid=parent)
+
+    def _came(self, processes: Processes) -> None:
+        self.facts.keepalived.running = processes.parent is not None
+        self.facts.tell(RUNNING, True, "Running", "", utc(time.time()))
+        self._applier.feed(reload.Up())
+        self._spawn(self._meet())
+        self._report(False)
+
+    async def _meet(self) -> None:
+        await self._resync.ask()
+        await self.sweeper.sweep()
+
+    def _went(self, what: str) -> None:
+        self._catch_up()
+        living = sorted(self.observer.states)
+        self.metrics.deaths.inc()
+        self.journal.write("keepalived.died", evidence=f"{what} ended", instances=living)
+        self.observer.died(f"{what} ended")
+        self._spawn(self.sweeper.sweep())
+        if self._daemon.processes.parent is None:
+            self.facts.keepalived.running = False
+            self.facts.tell(RUNNING, False, "NotRunning", f"{what} ended", utc(time.time()))
+            self._applier.feed(reload.Down())
+        self._kick.set()
+        self._report(True)
+
+    def _catch_up(self) -> None:
+        """Everything keepalived has written so far; the log first, as it has the reasons."""
+        self._read_log()
+        self._fifo.drain()
+
+    def _read_log(self) -> None:
+        try:
+            lines = self._tail.look()
+        except OSError as error:
+            log.warning("log.unreadable", path=str(self._paths.log), error=str(error))
+            return
+        for line in lines:
+            message = _PREFIX.sub("", line, count=1)
+            self.observer.log_message(message)
+            self._applier.log_message(message)
+
+    def _plans(self) -> list[VipNodeSpec]:
+        """What keepalived may be running: confirmed, and under way."""
+        state = self._applier.state
+        found = [one for one in (state.confirmed, state.current) if one is not None]
+        return found or ([self.facts.stored] if self.facts.stored is not None else [])
+
+    def _save(self) -> None:
+        saved = Saved(
+            log=self._tail.cursor,
+            instances=self.observer.memories(),
+            keepalived=self._known_daemon,
+            boot=self.journal.boot,
+            sequence=self.journal.sequence,
+        )
+        save_cursor(self._paths.cursor, saved)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,112 @@
+"""VRRP of others on this node's wires: heard, told once, reported; and priority 0 of our own peers, as a reason."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from ipaddress import ip_interface
+from typing import Final
+
+from vipmgr.core.kernel_view import Link
+from vipmgr.core.model import Family, MoveReason
+from vipmgr.core.stranger_filter import Voice
+from vipmgr.core.strangers import Heard, Strangers
+from vipmgr.core.vrrp_packet import Advert
+from vipmgr.core.wire import NodeInstance
+from vipmgr.log import get_log
+from vipmgr.node.journal import Journal
+from vipmgr.node.observer import Observer
+from vipmgr.node.wire_listener import WireListener
+
+log = get_log(__name__)
+
+_EXPIRE_SECONDS: Final = 5.0
+_REOPEN_SECONDS: Final = 10.0
+
+
+class StrangerWatch:
+    """`open` it in a running loop. `since`: UNIX time since which it has been listening, None while it cannot."""
+
+    def __init__(self, journal: Journal, observer: Observer, changed: Callable[[], None]) -> None:
+        self._journal = journal
+        self._observer = observer
+        self._changed = changed
+        self._strangers = Strangers()
+        self._own: dict[Voice, str] = {}
+        self._links: tuple[Link, ...] = ()
+        self._listener: WireListener | None = None
+        self._due = 0.0
+        self.since: float | None = None
+
+    @property
+    def heard(self) -> tuple[Heard, ...]:
+        return self._strangers.heard
+
+    def open(self) -> None:
+        try:
+            self._listener = WireListener(self._heard)
+        except OSError as error:
+            log.error("listener.not_opened", error=str(error))
+            self._due = time.monotonic() + _REOPEN_SECONDS
+            return
+        self.since = time.time()
+        self._listener.mute(self._strangers.muted)
+        self._listener.listen_on(self._links)
+        self._due = time.monotonic() + _EXPIRE_SECONDS
+
+    def own(self, instances: Iterable[NodeInstance]) -> None:
+        """The instances of this node: their adverts are not strange."""
+        self._own = {
+            Voice(Family(one.family), one.virtual_router_id, ip_interface(one.anchor).ip): one.name for one in instances
+        }
+        self._strangers.own(frozenset(self._own))
+        self._mute()
+
+    def listen_on(self, links: Iterable[Link]) -> None:
+        self._links = tuple(links)
+        if self._listener is not None:
+            self._listener.listen_on(self._links)
+
+    def deadline(self) -> float:
+        return self._due
+
+    def tick(self) -> None:
+        if self._listener is None:
+            self.open()
+            return
+        now = time.monotonic()
+        self._due = now + _EXPIRE_SECONDS
+        before = self._strangers.heard
+        self._strangers.expire(now)
+        self._mute()
+        if len(before) != len(self._strangers.heard):
+            self._changed()
+
+    def close(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+
+    def _mute(self) -> None:
+        if self._listener is not None:
+            self._listener.mute(self._strangers.muted)
+
+    def _heard(self, interface: str, advert: Advert) -> None:
+        voice = Voice(advert.family, advert.vrid, advert.addresses[0]) if advert.addresses else None
+        if voice is not None and voice in self._own:
+            if advert.priority == 0:
+                evidence = f"priority 0 advert from {advert.source}"
+                self._observer.hint(MoveReason.PRIORITY_ZERO, self._own[voice], evidence)
+            return
+        fresh = self._strangers.hear(interface, advert, time.monotonic())
+        self._mute()
+        if fresh:
+            self._journal.write(
+                "stranger.heard",
+                interface=interface,
+                family=str(advert.family),
+                vrid=advert.vrid,
+                source=str(advert.source),
+                priority=advert.priority,
+                vips=[str(one) for one in advert.addresses],
+            )
+            self._changed()
