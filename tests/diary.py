@@ -15,13 +15,13 @@ class Diary:
 
     def __init__(self, node, *, priority=254, advert_ms=100, offset=0.0):
         self.node, self.priority, self.advert_ms, self.offset = node, priority, advert_ms, offset
-        self.boots, self.seq, self.state, self.lines = 1, 0, {}, []
+        self.boots, self.seq, self.born, self.state, self.lines = 1, 0, 0.0, {}, []
 
     def write(self, at, event, **facts):
         self.seq += 1
         line = {
             "time": timestamp(EPOCH + at + self.offset),
-            "monotonic": 100.0 + at,
+            "monotonic": 100.0 + at - self.born,
             "node": self.node,
             "boot": f"{self.node}-{self.boots}",
             "seq": self.seq,
@@ -47,8 +47,15 @@ class Diary:
         )
         self.state[instance] = state
 
-    def reboot(self):
-        self.boots, self.seq, self.state = self.boots + 1, 0, {}
+    def reboot(self, at):
+        """The machine starts again: nothing of before is known, the monotonic clock begins anew."""
+        self.boots, self.seq, self.state, self.born = self.boots + 1, 0, {}, at
+
+    def restart_agent(self, at):
+        """keepalived goes on; the new run knows where the old one stopped."""
+        before = f"{self.node}-{self.boots}", self.seq
+        self.boots, self.seq = self.boots + 1, 0
+        self.write(at, "agent.started", previousBoot=before[0], previousSeq=before[1])
 
 
 def timestamp(seconds):

@@ -2,9 +2,10 @@
 
 import pytest
 
-from tests.diary import EPOCH, Diary, ledger_of
+from tests.diary import EPOCH, Diary, ledger_of, timestamp
 from vipmgr.core.audit import judge
-from vipmgr.core.findings import LINES_LOST, NODE_LOST, NODE_REBOOTED, PARTITION, Limits
+from vipmgr.core.audit_line import LINES_LOST
+from vipmgr.core.findings import NODE_LOST, NODE_REBOOTED, PARTITION, Limits
 
 A = 0.1
 SKEW = 4 / 256 * A
@@ -112,12 +113,91 @@ def test_lost_lines_are_no_proof_of_life():
     assert [(one.node, one.first, one.last) for one in report.holes] == [("n1", 3, 3)]
 
 
-def test_a_restarted_agent_is_no_proof_that_keepalived_stayed_master():
+def test_a_restarted_agent_ends_nothing_and_proves_nothing():
+    n1, n2 = pair()
+    n1.restart_agent(5.0)
+    n1.write(6.0, "config.applied")
+    report = report_of(n1, n2)
+    assert [one.nodes for one in report.holders] == [("n1",)]
+    n2.go(10.0, "MASTER", "advertisement-timeout")
+    n1.write(30.0, "config.applied")
+    assert report_of(n1, n2).split_brain == ()
+
+
+def test_an_end_seen_by_the_next_run_of_the_agent_is_the_nodes_own_line():
+    n1, n2 = pair()
+    n1.restart_agent(5.0)
+    n1.go(10.0, "FAULT", "drained")
+    n2.go(10.003, "MASTER", "advertisement-timeout")
+    assert [one.cause for one in report_of(n1, n2).failovers] == ["drained"]
+
+
+def test_a_death_found_when_the_agent_came_back_was_earlier_than_its_line():
+    n1, n2 = pair()
+    n2.go(10.3, "MASTER", "advertisement-timeout")
+    n1.restart_agent(40.0)
+    n1.write(40.0, "keepalived.died")
+    n1.go(40.0, "STOP", "keepalived-died")
+    report = report_of(n1, n2)
+    assert report.split_brain == ()
+    [move] = report.failovers
+    assert (move.cause, move.dark.low) == ("keepalived-died", 0.0)
+
+
+def test_another_keepalived_found_by_the_next_run_of_the_agent_ends_what_the_first_held():
+    n1, n2 = pair()
+    n2.go(10.3, "MASTER", "advertisement-timeout")
+    n1.restart_agent(40.0)
+    n1.state = {}
+    n1.go(40.0, "BACKUP", "started")
+    n1.write(40.1, "keepalived.started")
+    report = report_of(n1, n2)
+    assert report.split_brain == ()
+    assert [one.cause for one in report.failovers] == [NODE_REBOOTED]
+
+
+def test_a_keepalived_noticed_late_does_not_end_what_it_has_begun_itself():
+    n1, n2 = pair()
+    n1.write(1.1, "keepalived.started")
+    assert [one.nodes for one in report_of(n1, n2).holders] == [("n1",)]
+
+
+def test_a_transition_nobody_saw_counts_from_keepalived_s_own_time():
     n1, n2 = pair()
     n2.go(10.0, "MASTER", "advertisement-timeout")
-    n1.write(30.0, "agent.started")
-    n1.write(31.0, "config.applied")
-    assert report_of(n1, n2).split_brain == ()
+    n1.write(
+        30.0,
+        "audit.gap",
+        instance="i",
+        **{"from": "MASTER"},
+        to="BACKUP",
+        priority=254,
+        since=timestamp(EPOCH + 17),
+        evidence="keepalived.json differs from the lines read",
+    )
+    report = report_of(n1, n2)
+    [split] = report.split_brain
+    assert split.until == pytest.approx(EPOCH + 17, abs=0.001)
+    assert [(one.node, one.lines) for one in report.holes] == [("n1", 1)]
+
+
+def test_the_lines_between_two_runs_of_the_agent_are_missed_too():
+    n1, _ = pair()
+    n1.write(2.0, "config.applied")
+    n1.restart_agent(5.0)
+    cut = [line for line in n1.lines if b'"seq":3' not in line]
+    report = judge(ledger_of(cut), Limits())
+    assert [(one.boot, one.first, one.last) for one in report.holes] == [("n1-1", 3, 3)]
+
+
+def test_a_run_of_the_agent_of_which_nothing_is_there_is_missed():
+    n1, _ = pair()
+    n1.restart_agent(5.0)
+    n1.write(6.0, "config.applied")
+    n1.restart_agent(8.0)
+    cut = [line for line in n1.lines if b'"boot":"n1-2"' not in line]
+    report = judge(ledger_of(cut), Limits())
+    assert [(one.boot, one.first, one.last) for one in report.holes] == [("n1-2", 1, 2)]
 
 
 def test_another_master_heard_proves_that_a_silent_one_lived():
@@ -200,7 +280,7 @@ def test_lines_late_twice_and_out_of_order_give_the_same_report():
 def test_a_master_that_rebooted_ended_with_its_boot():
     n1, n2 = pair()
     n2.go(10.0, "MASTER", "advertisement-timeout")
-    n1.reboot()
+    n1.reboot(50.0)
     n1.go(60.0, "BACKUP", "started")
     report = report_of(n1, n2)
     assert report.split_brain == ()
@@ -298,12 +378,6 @@ def test_a_record_that_begins_in_the_middle_still_knows_the_first_owner():
     report = report_of(n1, n2)
     assert [(one.source, one.target, one.cause) for one in report.failovers] == [("n1", "n2", "drained")]
     assert report.holes == ()
-
-
-def test_what_the_node_itself_says_it_lost_counts_as_missing():
-    n1, n2 = pair()
-    n1.write(3.0, "audit.gap", lost=7)
-    assert [(one.node, one.lines) for one in report_of(n1, n2).holes] == [("n1", 7)]
 
 
 def test_strangers_are_counted_by_who_heard_whom():

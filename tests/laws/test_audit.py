@@ -92,7 +92,7 @@ class Cluster:
         self.down.discard(name)
         if name in self.silently_dead:
             self.moves[self.silently_dead.pop(name)].cause = NODE_REBOOTED
-            self.nodes[name].reboot()
+            self.nodes[name].reboot(self.now - 99)
         self.nodes[name].go(self.now, "BACKUP", "started")
         if not self.master:
             last, since, _ = self.empty[-1]

@@ -17,10 +17,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
+from vipmgr.core.audit_line import LINES_LOST
 from vipmgr.core.clocks import align, compare
 from vipmgr.core.darkness import dark_time, timers
 from vipmgr.core.findings import (
-    LINES_LOST,
     NODE_LOST,
     NODE_REBOOTED,
     PARTITION,
@@ -203,7 +203,7 @@ class _Story:
     def _left_empty(self, old: Spell) -> None:
         advert = timers(old, old)[0] or 1.0
         if old.reason != MoveReason.DELETED and self.until - old.end > 4 * advert + self._error(old):
-            cause = old.reason or (NODE_REBOOTED if old.rebooted else LINES_LOST)
+            cause = _cause(old, overlapping=False)
             self.empty.append(NoOwner(old.end, None, self.instance, self._vips(old), old.node, cause))
 
     def _vips(self, *spells: Spell) -> tuple[str, ...]:
@@ -218,10 +218,9 @@ def _cause(old: Spell, *, overlapping: bool) -> str:
         return old.reason or MoveReason.UNKNOWN
     if old.ending is End.OPEN:
         return NODE_LOST
-    if old.rebooted:
-        return NODE_REBOOTED
-    keepalived_ended = old.over is not None and not old.over.instance
-    return MoveReason.DIED if keepalived_ended else LINES_LOST
+    if old.over is not None and old.over.reason == MoveReason.DIED:
+        return MoveReason.DIED
+    return NODE_REBOOTED if old.anew else LINES_LOST
 
 
 def _joined(splits: Iterable[SplitBrain]) -> list[SplitBrain]:

@@ -1,7 +1,8 @@
 """One audit line: what an agent writes about its node, one JSON object per line (docs/architecture.md, "Audit lines").
 
-`seq` counts up by one per node and boot, so a hole is a lost line. `monotonic` is that host's CLOCK_MONOTONIC: the
-wall clock may step, this one may not. Fields of other events are skipped when reading.
+`seq` counts up by one per node and boot, so a hole is a lost line; `boot` names one run of the agent, and its first
+line (agent.started) says where the run before it stopped. `monotonic` is the host's CLOCK_MONOTONIC: the wall clock may
+step, this one may not. Fields of other events are skipped when reading.
 """
 
 from __future__ import annotations
@@ -18,14 +19,17 @@ CONTESTED: Final = "vrrp.contested"
 STRANGER: Final = "stranger.heard"
 AGENT_STARTED: Final = "agent.started"
 GAP: Final = "audit.gap"
-KEEPALIVED_ENDS: Final = frozenset({"keepalived.started", "keepalived.died"})
+LINES_LOST: Final = "lines-lost"
+"""The reason of a transition nobody saw, and the cause of a failover that rests on one."""
+KEEPALIVED_STARTED: Final = "keepalived.started"
 
 
 class AuditLine(Wire):
     """`precision`: seconds by which `time` may be early (a keepalived log counts whole seconds); 0 for our own lines.
 
     `from_`/`to` are core.keepalived_words.State names, `reason` a core.model.MoveReason, `source` the address of
-    another speaker (vrrp.contested, stranger.heard), `lost` how many lines an audit.gap stands for.
+    another speaker (vrrp.contested, stranger.heard). An audit.gap is a transition whose own line was missed: keepalived
+    itself gives the time, `since`.
     """
 
     time: datetime
@@ -46,7 +50,9 @@ class AuditLine(Wire):
     reason: str = ""
     evidence: str = ""
     source: str = ""
-    lost: int = 0
+    since: datetime | None = None
+    previous_boot: str = ""
+    previous_seq: int = 0
     precision: float = 0.0
 
 

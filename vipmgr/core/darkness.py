@@ -49,7 +49,8 @@ def dark_time(old: Spell, new: Spell, clock_error: float, *, overlapping: bool) 
     """`overlapping`: the old master lived on and did not hear the new one. None: nothing tells."""
     advert, skew = timers(old, new)
     if old.ending is not End.OWN or overlapping:
-        return _ms(2 * advert + skew, 3 * advert + skew) if advert else None
+        killed = old.over is not None and old.over.reason == MoveReason.DIED
+        return _ms(0.0 if killed else 2 * advert + skew, 3 * advert + skew) if advert else None
     error = clock_error + max(old.precision, new.precision)
     low, high = max(0.0, new.start - old.end - error), max(0.0, new.start - old.end + error)
     if not advert:

@@ -12,7 +12,6 @@ from vipmgr.core.ledger import ClockStep, Hole
 NODE_LOST: Final = "node-lost"
 NODE_REBOOTED: Final = "node-rebooted"
 PARTITION: Final = "partition"
-LINES_LOST: Final = "lines-lost"
 STILL_MASTER: Final = "still going on"
 
 
@@ -30,7 +29,8 @@ class Limits:
 
 
 class Failover(NamedTuple):
-    """`cause`: a MoveReason of the old master, or node-lost, node-rebooted, partition, lines-lost.
+    """`cause`: a MoveReason of the old master, or node-lost (silent since), node-rebooted (silent, then all anew),
+    partition (it lived on), lines-lost.
 
     `reason`: what the new master gives. `dark`: None when nothing tells. `evidence`: the old and the new master's line.
     """

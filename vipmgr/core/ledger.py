@@ -12,14 +12,23 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from vipmgr.core.audit_line import AGENT_STARTED, CONTESTED, GAP, KEEPALIVED_ENDS, STRANGER, TRANSITION, AuditLine
+from vipmgr.core.audit_line import (
+    AGENT_STARTED,
+    CONTESTED,
+    GAP,
+    KEEPALIVED_STARTED,
+    LINES_LOST,
+    STRANGER,
+    TRANSITION,
+    AuditLine,
+)
 
 CLOCK_STEP: Final = 0.05
 """Seconds by which wall and monotonic clock must part to count as a step; slewing moves them far less per line."""
 
 
 class Row(NamedTuple):
-    """A transition, or (instance "", all states "") the end of a keepalived process with everything it held."""
+    """A transition; or, with instance "", the start of another keepalived: what the one before held is over."""
 
     at: float
     seq: int
@@ -52,7 +61,7 @@ class ClockStep(NamedTuple):
 
 
 class Hole(NamedTuple):
-    """Lines `first` to `last` (of one node's boot) never arrived; 0-0: the node itself says it lost `lines`."""
+    """Lines `first` to `last` (of one node's boot) never arrived; 0-0: the node itself says that it missed some."""
 
     node: str
     boot: str
@@ -63,10 +72,10 @@ class Hole(NamedTuple):
 
 @dataclass(slots=True)
 class Boot:
-    """What is known of one node between two boots. `first_at`, `last_at` are wall clock times, as written.
+    """What is known of one run of a node's agent. `first_at`, `last_at` are wall clock times, as written.
 
     `clocks`: one entry per setting of the wall clock: its distance to the monotonic clock, and the monotonic times of
-    the first and the last line written under it.
+    the first and the last line written under it. `previous`: boot and last seq of the run before, by its own word.
     """
 
     node: str
@@ -77,7 +86,7 @@ class Boot:
     first_seq: int = 0
     top: int = 0
     missing: list[tuple[int, int]] = field(default_factory=list)
-    agent_starts: list[int] = field(default_factory=list)
+    previous: tuple[str, int] = ("", 0)
 
     @property
     def offset(self) -> float | None:
@@ -163,6 +172,10 @@ class Ledger:
         boot.first_at, boot.last_at = min(boot.first_at, at), max(boot.last_at, at)
         if line.monotonic:
             boot.keep_time(at, line.monotonic)
+        self._take(line, boot, at)
+        return True
+
+    def _take(self, line: AuditLine, boot: Boot, at: float) -> None:
         event = line.event
         if event == TRANSITION:
             self._rows.append((self._row(line, at), line.monotonic))
@@ -170,13 +183,15 @@ class Ledger:
             self.contested.append(Sighting(at, boot.node, self._same(line.instance), line.source))
         elif event == STRANGER:
             self.strangers.append(Sighting(at, boot.node, f"{line.interface} VRID {line.vrid}", line.source))
-        elif event in KEEPALIVED_ENDS:
-            self._rows.append((self._row(line, at), line.monotonic))
+        elif event == KEEPALIVED_STARTED:
+            self._rows.append((self._row(line, at)._replace(instance="", was="", now=""), line.monotonic))
         elif event == AGENT_STARTED:
-            boot.agent_starts.append(line.seq)
+            boot.previous = line.previous_boot, line.previous_seq
         elif event == GAP:
-            self._said_lost.append(Hole(boot.node, boot.boot, 0, 0, max(1, line.lost)))
-        return True
+            self._said_lost.append(Hole(boot.node, boot.boot, 0, 0, 1))
+            if line.instance and line.since is not None:
+                missed = self._row(line, line.since.timestamp())
+                self._rows.append((missed._replace(reason=LINES_LOST), 0.0))
 
     def rows(self) -> Iterator[Row]:
         """In the order of arrival, times on each boot's newest clock."""
@@ -186,12 +201,23 @@ class Ledger:
             yield row if offset is None or not monotonic else row._replace(at=monotonic + offset)
 
     def holes(self) -> list[Hole]:
-        found = [
-            Hole(boot.node, boot.boot, low, high, high - low + 1)
-            for boot in self.boots.values()
-            for low, high in boot.missing
-        ]
-        return found + self._said_lost
+        found = list(self._said_lost)
+        for boot in self.boots.values():
+            found += [Hole(boot.node, boot.boot, low, high, high - low + 1) for low, high in boot.missing]
+            found += self._before(boot)
+        return found
+
+    def _before(self, boot: Boot) -> Iterator[Hole]:
+        """What is missing between the run before and this one; a record that begins with this one misses nothing."""
+        name, last = boot.previous
+        before = self.boots.get((boot.node, name))
+        earlier = any(one.node == boot.node and one.first_at < boot.first_at for one in self.boots.values())
+        if before is not None and before.top < last:
+            yield Hole(boot.node, name, before.top + 1, last, last - before.top)
+        elif before is None and name and earlier and last:
+            yield Hole(boot.node, name, 1, last, last)
+        if earlier and boot.first_seq > 1:
+            yield Hole(boot.node, boot.boot, 1, boot.first_seq - 1, boot.first_seq - 1)
 
     def steps(self) -> list[ClockStep]:
         return [step for boot in self.boots.values() for step in boot.steps()]
@@ -212,7 +238,7 @@ class Ledger:
             line.seq,
             same(line.node),
             same(line.boot),
-            same(line.instance) if line.event == TRANSITION else "",
+            same(line.instance),
             same(line.from_),
             same(line.to),
             line.priority,

@@ -1,17 +1,19 @@
 """When each node was MASTER of each instance: rows of the record -> spells with a beginning and an end.
 
-A spell ends by the node's own line (OWN), or a later line of that node shows that it had ended before (LATER: it
-booted again, keepalived was started again, lines are lost), or nothing of that node says so (OPEN).
+A spell ends by the node's own line (OWN), or a later line of that node shows that it had ended before (LATER: the
+machine or keepalived was started again, lines are lost), or nothing of that node says so (OPEN). keepalived outlives
+the agent, so a new run of the agent ends nothing by itself.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from math import inf
 
+from vipmgr.core.audit_line import LINES_LOST
 from vipmgr.core.keepalived_words import State
 from vipmgr.core.ledger import Boot, Ledger, Row
 from vipmgr.core.model import MoveReason
@@ -28,9 +30,8 @@ class Spell:
     """One node, MASTER from `start` to `end` (seconds since the epoch; inf while OPEN).
 
     `begun`: its first row; None: it was MASTER already when the record begins. `over`: the row that ended it.
-    `alive_until`: the last line of that node in the same boot, when none between is missing
-    and its agent ran all the time. `rebooted`: ended LATER,
-    by another boot. `waited`: seconds the node had been ready to take over before it did.
+    `alive_until`: the last line of that run of the agent, when none between is missing. `anew`: ended LATER, and that
+    line is by another run, which knew nothing of it. `waited`: seconds the node had been ready to take over.
     """
 
     node: str
@@ -43,7 +44,7 @@ class Spell:
     end: float = inf
     ending: End = End.OPEN
     over: Row | None = None
-    rebooted: bool = False
+    anew: bool = False
     waited: float = 0.0
 
     @property
@@ -71,11 +72,10 @@ def spells_of(ledger: Ledger) -> dict[str, list[Spell]]:
         boots = sorted((one for one in ledger.boots.values() if one.node == node), key=lambda one: one.first_at)
         rank = {one.boot: number for number, one in enumerate(boots)}
         rows.sort(key=lambda row: (rank[row.boot], row.seq, row.at))
-        reader = _NodeReader({one.boot: one for one in boots})
+        reader = _NodeReader({one.boot: one for one in boots}, _lives(boots))
         for row in rows:
             reader.read(row)
-        if boots:
-            reader.close_older(boots[-1])
+        reader.close_former_lives(boots)
         for spell in reader.spells:
             found[spell.instance].append(spell)
     for spells in found.values():
@@ -83,10 +83,24 @@ def spells_of(ledger: Ledger) -> dict[str, list[Spell]]:
     return dict(found)
 
 
+def _lives(boots: Sequence[Boot]) -> dict[str, int]:
+    """boot -> which life of the machine it belongs to: the monotonic clock begins anew with each."""
+    lives: dict[str, int] = {}
+    life, newest = 0, -inf
+    for boot in boots:
+        first = min((setting[1] for setting in boot.clocks), default=inf)
+        if first < newest:
+            life, newest = life + 1, -inf
+        newest = max([newest, *(setting[2] for setting in boot.clocks)])
+        lives[boot.boot] = life
+    return lives
+
+
 class _NodeReader:
-    def __init__(self, boots: Mapping[str, Boot]) -> None:
+    def __init__(self, boots: Mapping[str, Boot], lives: Mapping[str, int]) -> None:
         self.spells: list[Spell] = []
         self._boots = boots
+        self._lives = lives
         self._open: dict[str, Spell] = {}
         self._last: dict[str, Spell] = {}
         self._changed: dict[str, Row] = {}
@@ -94,14 +108,15 @@ class _NodeReader:
     def read(self, row: Row) -> None:
         """Rows must come in the order in which the node wrote them."""
         if not row.instance:
-            for instance in list(self._open):
+            # within one run the agent sees the death, and says so for each instance
+            for instance in [name for name, spell in self._open.items() if spell.boot != row.boot]:
                 self._close(instance, row, End.LATER)
             return
         if row.was == State.MASTER:
             self._end(row)
         elif row.instance in self._open:
-            if (row.was, row.now) == (State.INIT, State.MASTER) and self._open[row.instance].boot == row.boot:
-                return  # a restarted agent finds it as the one before left it
+            if row.now == State.MASTER and row.reason == LINES_LOST:
+                return  # a new run of the agent finds it as the one before left it
             self._close(row.instance, row, End.LATER)
         if row.now == State.MASTER:
             before = self._changed.get(row.instance)
@@ -110,16 +125,17 @@ class _NodeReader:
                 spell.waited = row.at - before.at
         self._changed[row.instance] = row
 
-    def close_older(self, newest: Boot) -> None:
-        """A spell of an earlier boot ended with that boot, at the latest when the next one wrote its first line."""
+    def close_former_lives(self, boots: Sequence[Boot]) -> None:
+        """A spell of a machine that was started again since ended before it wrote its first line."""
         for instance, spell in list(self._open.items()):
-            if spell.boot != newest.boot:
-                spell.end, spell.ending, spell.rebooted = newest.first_at, End.LATER, True
+            later = (one for one in boots if self._lives[one.boot] > self._lives[spell.boot])
+            if (anew := next(later, None)) is not None:
+                spell.end, spell.ending, spell.anew = max(anew.first_at, spell.start), End.LATER, True
                 del self._open[instance]
 
     def _begin(self, row: Row, start: float, begun: Row | None) -> Spell:
         boot = self._boots[row.boot]
-        whole = all(high < row.seq for high in (*(high for _, high in boot.missing), *boot.agent_starts))
+        whole = all(high < row.seq for _, high in boot.missing)
         alive = max(boot.last, start) if whole and begun is not None else start
         spell = Spell(row.node, row.instance, row.boot, row.seq, start, alive, begun)
         self.spells.append(spell)
@@ -137,10 +153,12 @@ class _NodeReader:
 
     def _close(self, instance: str, row: Row, ending: End) -> None:
         spell = self._open.pop(instance)
-        if ending is End.OWN and spell.boot != row.boot:
-            ending = End.LATER
+        if spell.boot != row.boot and (
+            self._lives[spell.boot] != self._lives[row.boot] or row.reason == MoveReason.DIED
+        ):
+            ending = End.LATER  # it ended while no agent was there to see when
         spell.end, spell.ending, spell.over = max(row.at, spell.start), ending, row
-        spell.rebooted = spell.boot != row.boot
+        spell.anew = ending is End.LATER and spell.boot != row.boot and row.was != State.MASTER
 
 
 def _obituary(last: Spell, row: Row) -> bool:
