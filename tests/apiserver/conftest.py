@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+
 from vipmgr.lab.apiserver import ApiServer, read_definitions
 
-CRDS = Path(__file__).parents[2] / "vipmgr" / "manifests" / "crds"
+CRDS = Path(__file__).parents[2] / "manifests" / "crds"
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from vipmgr.lab.apiserver.errors import (
 )
 from vipmgr.lab.apiserver.events import to_stored, to_view
 from vipmgr.lab.apiserver.kinds import Catalog, Kind
-from vipmgr.lab.apiserver.managed import Ownership, forget_managers, note_update
+from vipmgr.lab.apiserver.managed import Ownership, forget_managers, note_update, with_managers
 from vipmgr.lab.apiserver.store import DELETED, Change, Key, Record, Store
 from vipmgr.lab.apiserver.strategy import Strategy, check_strings
 
@@ -101,7 +101,7 @@ class Objects:
         if kind.generation:
             metadata["generation"] = 1
         new = self._strategy.for_create(kind, body)
-        new = note_update(kind, None, new, write.manager, "", ownership)
+        new = with_managers(new, ownership) if ownership else note_update(kind, None, new, write.manager, "")
         self._check(kind, new, None)
         await self._admission.review(kind, "CREATE", target, new, None, write)
         self._check_namespace(target, new)
@@ -127,9 +127,13 @@ class Objects:
             _check_preconditions(target, body, held)
             body["metadata"]["resourceVersion"] = held.object["metadata"]["resourceVersion"]
             new = self._strategy.for_update(kind, body, held.object, target.subresource)
-            if _same(new, held.object) and ownership() is None:
+            if ownership() is None and _same(new, held.object):
                 return held
-            new = note_update(kind, held.object, new, write.manager, target.subresource, ownership())
+            managers = ownership()
+            if managers is None:
+                new = note_update(kind, held.object, new, write.manager, target.subresource)
+            else:
+                new = with_managers(new, managers)
             if new == held.object:
                 return held
             self._check(kind, new, held.object)
