@@ -107,15 +107,19 @@ class Lab:
             if self._reaper is not None and self._reaper.poll() is not None:
                 break
             with contextlib.suppress(LabError):
-                return Line(self.state)
+                if self._is_ours():
+                    return Line(self.state)
             time.sleep(POLL_SECONDS)
         raise LabError(f"lab {self.name} did not start")
 
+    def _is_ours(self) -> bool:
+        """Not another lab's of the same name."""
+        pid = self._reaper.pid if self._reaper is not None else 0
+        return reaper.in_use(self.state) and reaper.reaper_of(self.state) == pid
+
     def stop(self) -> None:
         """Take the lab down and wait until nothing is left of it."""
-        if self._line is not None:
-            self._line.close()
-            self._line = None
+        self.detach()
         if self._owner is not None:
             os.close(self._owner)
             self._owner = None
@@ -125,7 +129,14 @@ class Lab:
             _, said = self._reaper.communicate(timeout=DOWN_SECONDS)
             self._last_words = said.decode(errors="replace").strip()
             self._reaper = None
-        self.wait(lambda: not self.state.exists(), "the lab is gone", DOWN_SECONDS)
+        else:
+            self.wait(lambda: not self.state.exists(), "the lab is gone", DOWN_SECONDS)
+
+    def detach(self) -> None:
+        """Hang up; the lab itself goes on."""
+        if self._line is not None:
+            self._line.close()
+            self._line = None
 
     def ask(self, do: str, **parameters: Any) -> Any:
         """A request of vipmgr.lab.desk. LabError when it is refused."""
@@ -210,6 +221,15 @@ class Lab:
                 link = json.loads(self.exec(name, "ip", "-j", "link", "show", "dev", interface))[0]
                 found[link["address"]] = name
         return found
+
+    def share_segment(self, other: Lab, bridge: str = "lan0") -> None:
+        """Join this lab's segment with another's: two clusters on one network."""
+        name = f"to-{other.name}"[:15]
+        pids = [(one.state / reaper.PID).read_text() for one in (self, other)]
+        ends = ["link", "add", name, "netns", pids[0], "type", "veth", "peer", "name", name, "netns", pids[1]]
+        subprocess.run(["ip", *ends], check=True, capture_output=True)
+        for one in (self, other):
+            one.exec("ctl", "ip", "link", "set", name, "master", bridge, "up")
 
     # --- addresses ---------------------------------------------------------------------------------------------------
 

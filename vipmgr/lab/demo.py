@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, TextIO
 from vipmgr.core.findings import Failover
 from vipmgr.lab.client import Lab
 from vipmgr.lab.sight import Prober
+from vipmgr.lab.trial import SETTLE_SECONDS, measure
 from vipmgr.lab.verdicts import Seen, Verdict, audit, compare
 
 SERVICE: Final = "default/nginx"
@@ -33,8 +34,6 @@ spec:
   type: LoadBalancer
   ports: [{port: 80}]
 """
-SETTLE_SECONDS: Final = 20.0
-WATCH_SECONDS: Final = 1.5
 
 
 class Step(NamedTuple):
@@ -109,30 +108,24 @@ def demo(nodes: int, out: TextIO) -> int:
 def play(lab: Lab, prober: Prober, vip: str, step: Step, say: Progress) -> list[Result]:
     """One step, and its mending when that counts as one."""
     victim = lab.holder(vip)
-    results = [Result(step.title, _measure(lab, prober, vip, step.happens, victim), step.moves)]
+    results = [Result(step.title, measure(lab, prober, vip, aim(step.happens, victim), moves=step.moves), step.moves)]
     say.result(results[-1])
     if step.mending:
-        results.append(Result(step.mending, _measure(lab, prober, vip, step.mended, victim), moves=False))
+        results.append(
+            Result(step.mending, measure(lab, prober, vip, aim(step.mended, victim), moves=None), moves=False)
+        )
         moved = results[-1].seen.source != results[-1].seen.target
         results[-1] = results[-1]._replace(moves=moved)
         say.result(results[-1])
     else:
-        for name, aimed in step.mended:
-            lab.fault(name, *([victim] if aimed else []))
+        for name, *nodes in aim(step.mended, victim):
+            lab.fault(name, *nodes)
     lab.wait(lambda: lab.converged(vip), f"{vip} is held by one node, and every agent is back", SETTLE_SECONDS)
     return results
 
 
-def _measure(lab: Lab, prober: Prober, vip: str, happens: Sequence[tuple[str, bool]], victim: str) -> Seen:
-    source = prober.holder(vip, lab.macs())
-    began = time.time()
-    for name, aimed in happens:
-        lab.fault(name, *([victim] if aimed else []))
-    time.sleep(WATCH_SECONDS)
-    lab.wait(prober.steady, f"{vip} answers the client again", SETTLE_SECONDS)
-    ended = time.time()
-    target = prober.holder(vip, lab.macs())
-    return Seen(vip, began, ended, source, target, prober.dark_ms(vip, int(began * 1e9)))
+def aim(happens: Sequence[tuple[str, bool]], victim: str) -> list[tuple[str, ...]]:
+    return [(name, victim) if aimed else (name,) for name, aimed in happens]
 
 
 class Progress:

@@ -51,8 +51,8 @@ def in_use(state: Path) -> bool:
 
 
 def reaper_of(state: Path) -> int:
-    """The process id that a living reaper wrote into its lock."""
-    return int((state / LOCK).read_text())
+    """The process id that a living reaper wrote into its lock; 0 when it has not yet."""
+    return int((state / LOCK).read_text() or "0")
 
 
 def _claim(state: Path) -> int:

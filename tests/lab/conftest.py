@@ -1,0 +1,43 @@
+"""Labs for the tests: real namespaces, real keepalived, real packets. Every test here needs root."""
+
+from __future__ import annotations
+
+import pytest
+
+from vipmgr.lab.client import Lab
+
+KEEPALIVED = """\
+global_defs {{
+    router_id {name}
+    vrrp_version 3
+    vrrp_higher_prio_send_advert true
+}}
+vrrp_instance V1 {{
+    state BACKUP
+    interface eth0
+    virtual_router_id 51
+    priority {priority}
+    advert_int 0.1
+    nopreempt
+    virtual_ipaddress {{
+        169.254.77.51/32 dev lo
+    }}
+    virtual_ipaddress_excluded {{
+        196.168.220.10/32 dev eth0
+        fd00:220::10/128 dev eth0 preferred_lft forever
+    }}
+}}
+"""
+
+
+@pytest.fixture(scope="module")
+def bare():
+    """Three nodes with nothing but a hand-written keepalived: what the lab itself can be trusted with."""
+    with Lab(nodes=3, bare=True) as lab:
+        for index, name in enumerate(lab.nodes()):
+            config = lab.state / "nodes" / name / "lib" / "hand.conf"
+            config.write_text(KEEPALIVED.format(name=name, priority=254 - 2 * index))
+            files = ["-f", "/var/lib/vipmgr/hand.conf", "-p", "/run/vipmgr/k.pid", "-r", "/run/vipmgr/v.pid"]
+            argv = ["keepalived", "-n", "-P", "-l", "-G", *files]
+            lab.ask("run", node=name, name="keepalived", argv=argv)
+        yield lab

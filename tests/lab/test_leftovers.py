@@ -1,0 +1,152 @@
+"""However a lab ends, nothing of it is left: no process, namespace, mount, file or link."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from vipmgr.lab import reaper
+from vipmgr.lab.client import ROOT, Lab, running
+from vipmgr.lab.control import LabError
+
+pytestmark = pytest.mark.lab
+
+OWNER = """\
+import sys, time
+from vipmgr.lab.client import Lab
+with Lab(nodes=2, name=sys.argv[1], bare=True) as lab:
+    lab.ask("run", node="n1", name="sleeper", argv=["sleep", "3600"])
+    print("up", flush=True)
+    time.sleep(3600)
+"""
+
+
+def processes(name: str) -> list[str]:
+    """The command lines of every process that has to do with the lab, seen from the host."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except OSError:
+                continue
+            if f"vipmgr-lab/{name}" in words:
+                found.append(words)
+    return found
+
+
+def namespaces_of(lab: Lab) -> set[int]:
+    """Inodes of the lab's network namespaces."""
+    return {
+        int(lab.exec(where, "stat", "-Lc", "%i", "/proc/self/ns/net")) for where in ("ctl", "client", "router", "n1")
+    }
+
+
+def held_namespaces() -> set[int]:
+    """Inodes of the network namespaces that some process or bind mount holds."""
+    held = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                held.add((entry / "ns" / "net").stat().st_ino)
+                held |= {int(inode) for inode in re.findall(r"net:\[(\d+)\]", (entry / "mountinfo").read_text())}
+            except OSError:
+                continue
+    return held
+
+
+def assert_gone(name: str, namespaces: set[int]) -> None:
+    deadline = time.monotonic() + 10
+    while (ROOT / name).exists() or processes(name) or namespaces & held_namespaces():
+        assert time.monotonic() < deadline, f"left: {processes(name)} {namespaces & held_namespaces()}"
+        time.sleep(0.02)
+    assert name not in Path("/proc/mounts").read_text()
+    netns = Path("/run/netns")
+    assert not netns.exists() or not {"n1", "client", "router"} & {one.name for one in netns.iterdir()}
+
+
+@pytest.fixture
+def name(request) -> str:
+    return f"left{os.getpid()}x{abs(hash(request.node.name)) % 10000}"
+
+
+@pytest.fixture
+def owner(name):
+    process = subprocess.Popen([sys.executable, "-c", OWNER, name], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "up\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_is_left_when_the_owner_is_ended(owner, name, how):
+    lab = Lab.attach(name)
+    namespaces = namespaces_of(lab)
+    assert processes(name)
+    assert namespaces <= held_namespaces()
+    owner.send_signal(how)
+    owner.wait(10)
+    lab.detach()
+    assert_gone(name, namespaces)
+
+
+def test_nothing_is_left_when_reaper_and_first_process_are_killed_at_once(owner, name):
+    lab = Lab.attach(name)
+    namespaces = namespaces_of(lab)
+    os.kill(reaper.reaper_of(lab.state), signal.SIGKILL)
+    lab.detach()
+    deadline = time.monotonic() + 10
+    while namespaces & held_namespaces():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert name not in running()
+    with Lab(nodes=1, name=name, bare=True) as again:
+        assert again.nodes() == ["n1"]
+    assert_gone(name, namespaces)
+
+
+def test_a_block_that_raises_takes_its_lab_down(name):
+    with pytest.raises(ZeroDivisionError), Lab(nodes=1, name=name, bare=True):
+        raise ZeroDivisionError
+    assert_gone(name, set())
+
+
+def test_a_second_lab_of_the_same_name_is_refused_and_the_first_lives_on(name):
+    with Lab(nodes=1, name=name, bare=True) as first:
+        with pytest.raises(LabError, match="already up"), Lab(nodes=1, name=name, bare=True):
+            pass
+        assert first.nodes() == ["n1"]
+        assert name in running()
+    assert_gone(name, set())
+
+
+def test_two_labs_live_side_by_side(name):
+    with Lab(nodes=1, name=name, bare=True) as one, Lab(nodes=1, name=f"{name}b", bare=True) as other:
+        assert namespaces_of(one).isdisjoint(namespaces_of(other))
+        one.exec("client", "ping", "-c1", "-W2", "196.168.223.1")
+        other.exec("client", "ping", "-c1", "-W2", "196.168.223.1")
+
+
+def test_a_lab_that_cannot_start_says_why_and_leaves_nothing(name):
+    with pytest.raises(LabError, match="1 to 200 nodes"), Lab(nodes=999, name=name, bare=True):
+        pass
+    assert_gone(name, set())
+
+
+def test_a_kept_lab_outlives_its_maker_and_ends_with_down(name):
+    maker = "import sys; from vipmgr.lab.client import Lab; Lab(1, name=sys.argv[1], bare=True).start(keep=True)"
+    subprocess.run([sys.executable, "-c", maker, name], check=True, timeout=60)
+    lab = Lab.attach(name)
+    namespaces = namespaces_of(lab)
+    lab.stop()
+    assert_gone(name, namespaces)
+    with pytest.raises(LabError, match="there is no lab"):
+        Lab.attach(name)
