@@ -5,23 +5,15 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final
 
 from msgspec import structs
 
 from vipmgr.controller.changes.services import POOL_LABEL
 from vipmgr.controller.changes.writes import Write
-from vipmgr.core.decode import (
-    Opting,
-    decode_claim,
-    decode_endpoints,
-    decode_instance,
-    decode_node,
-    decode_pool,
-    decode_report,
-)
-from vipmgr.core.model import Claim, Instance, NodeFacts, NodeName, NodeReport, Pool, Problem, ServiceKey
+from vipmgr.core.decode import decode_endpoints
+from vipmgr.core.model import NodeName, ServiceKey
+from vipmgr.core.snapshot import Objects
 from vipmgr.core.wire import Eip, EndpointSlice, Metadata, Namespace, Node, Service, VipNode, VrrpInstance
 from vipmgr.kube.client import Client
 from vipmgr.kube.reflector import Reflector
@@ -36,18 +28,7 @@ from vipmgr.kube.resources import (
     Resource,
 )
 
-W = TypeVar("W")
-V = TypeVar("V")
-
 _OURS: Final = ("kubesphere.io/", "vipmgr.io/")
-
-
-@dataclass(frozen=True, slots=True)
-class Kept(Generic[W, V]):
-    """An object as stored, trimmed, and what it was decoded to; decoding once per change keeps a pass cheap."""
-
-    stored: W
-    value: V
 
 
 class Cluster:
@@ -57,38 +38,33 @@ class Cluster:
     Service that changed its type leaves the first watch and enters the second until it is cleaned.
     """
 
-    def __init__(self, client: Client, opting: Opting, changed: Callable[[], None]) -> None:
+    def __init__(self, client: Client, changed: Callable[[], None]) -> None:
         def note(_: str) -> None:
             changed()
 
-        def service(one: Service) -> Kept[Service, Claim | None]:
-            return Kept(structs.replace(one, metadata=_metadata(one.metadata)), decode_claim(one, opting))
-
-        self.services: Reflector[Service, Kept[Service, Claim | None]] = Reflector(
-            client, SERVICES, decode=service, changed=note, field_selector="spec.type=LoadBalancer"
+        self.services: Reflector[Service, Service] = Reflector(
+            client, SERVICES, decode=_service, changed=note, field_selector="spec.type=LoadBalancer"
         )
-        self.former: Reflector[Service, Kept[Service, Claim | None]] = Reflector(
+        self.former: Reflector[Service, Service] = Reflector(
             client,
             SERVICES,
-            decode=service,
+            decode=_service,
             changed=note,
             field_selector="spec.type!=LoadBalancer",
             label_selector=POOL_LABEL,
         )
-        self.eips: Reflector[Eip, Kept[Eip, Pool]] = Reflector(client, EIPS, decode=_eip, changed=note)
-        self.nodes: Reflector[Node, NodeFacts] = Reflector(client, NODES, decode=decode_node, changed=note)
+        self.eips: Reflector[Eip, Eip] = Reflector(client, EIPS, decode=_eip, changed=note)
+        self.nodes: Reflector[Node, Node] = Reflector(client, NODES, decode=_node, changed=note)
         self.namespaces: Reflector[Namespace, Mapping[str, str]] = Reflector(
             client, NAMESPACES, decode=lambda one: one.metadata.labels or {}, changed=note
         )
         self.slices: Reflector[EndpointSlice, tuple[ServiceKey, frozenset[NodeName]]] = Reflector(
             client, ENDPOINT_SLICES, decode=decode_endpoints, changed=note
         )
-        self.instances: Reflector[VrrpInstance, Kept[VrrpInstance, Instance | Problem]] = Reflector(
+        self.instances: Reflector[VrrpInstance, VrrpInstance] = Reflector(
             client, VRRP_INSTANCES, decode=_instance, changed=note
         )
-        self.vip_nodes: Reflector[VipNode, Kept[VipNode, NodeReport]] = Reflector(
-            client, VIP_NODES, decode=_vip_node, changed=note
-        )
+        self.vip_nodes: Reflector[VipNode, VipNode] = Reflector(client, VIP_NODES, decode=_vip_node, changed=note)
 
     def reflectors(self) -> Iterator[tuple[str, Reflector[Any, Any]]]:
         """With the name of each for logs and metrics."""
@@ -129,9 +105,21 @@ class Cluster:
         }
         return by_kind.get(resource.kind)
 
-    def endpoint_nodes(self) -> dict[str, frozenset[str]]:
-        """Service -> nodes with a ready or serving endpoint, over all its slices."""
-        nodes: dict[str, frozenset[str]] = {}
+    def objects(self) -> Objects:
+        """What is there now; later changes do not show in it."""
+        return Objects(
+            services={**self.former.items, **self.services.items},
+            eips=dict(self.eips.items),
+            namespaces=dict(self.namespaces.items),
+            nodes=dict(self.nodes.items),
+            endpoints=self.endpoint_nodes(),
+            instances=dict(self.instances.items),
+            vip_nodes=dict(self.vip_nodes.items),
+        )
+
+    def endpoint_nodes(self) -> dict[ServiceKey, frozenset[NodeName]]:
+        """Service -> nodes with a ready endpoint, over all its slices."""
+        nodes: dict[ServiceKey, frozenset[NodeName]] = {}
         for service, some in self.slices.items.values():
             nodes[service] = nodes[service] | some if service in nodes else some
         return nodes
@@ -153,16 +141,27 @@ def _is_ours(annotation: str) -> bool:
     return any(domain in annotation for domain in _OURS)
 
 
-def _eip(eip: Eip) -> Kept[Eip, Pool]:
-    return Kept(structs.replace(eip, metadata=_metadata(eip.metadata)), decode_pool(eip))
+def _service(service: Service) -> Service:
+    return structs.replace(service, metadata=_metadata(service.metadata))
 
 
-def _instance(instance: VrrpInstance) -> Kept[VrrpInstance, Instance | Problem]:
-    return Kept(structs.replace(instance, metadata=_metadata(instance.metadata)), decode_instance(instance))
+def _eip(eip: Eip) -> Eip:
+    return structs.replace(eip, metadata=_metadata(eip.metadata))
 
 
-def _vip_node(node: VipNode) -> Kept[VipNode, NodeReport]:
+def _node(node: Node) -> Node:
+    """Without heartbeats of the kubelet, which are no change."""
+    ready = [one for one in node.status.conditions or () if one.type == "Ready"]
+    return structs.replace(
+        node, metadata=_metadata(node.metadata, version=False), status=structs.replace(node.status, conditions=ready)
+    )
+
+
+def _instance(instance: VrrpInstance) -> VrrpInstance:
+    return structs.replace(instance, metadata=_metadata(instance.metadata))
+
+
+def _vip_node(node: VipNode) -> VipNode:
     """The text of the configuration is known by its revision; it would be most of the memory at 1,000 nodes."""
     metadata = _metadata(node.metadata, version=False)
-    trimmed = structs.replace(node, metadata=metadata, spec=structs.replace(node.spec, keepalived=""))
-    return Kept(trimmed, decode_report(node))
+    return structs.replace(node, metadata=metadata, spec=structs.replace(node.spec, keepalived=""))

@@ -10,7 +10,7 @@ from typing import Any, Final, Generic, Protocol, Self, TypeVar, cast
 
 import msgspec
 
-from vipmgr.core.wire import Metadata, Wire
+from vipmgr.core.wire import Wire
 from vipmgr.kube.auth import Access
 from vipmgr.kube.connection import Connection, lines
 from vipmgr.kube.errors import (
@@ -91,8 +91,15 @@ class _Event(msgspec.Struct):
     object: msgspec.Raw
 
 
+class _Named(Wire):
+    name: str = ""
+    resource_version: str = ""
+
+
 class _Bare(Wire):
-    metadata: Metadata
+    """Of any object, what a bookmark has too (whose creationTimestamp is null)."""
+
+    metadata: _Named
 
 
 _decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
