@@ -23,8 +23,7 @@ def _parser() -> argparse.ArgumentParser:
 async def _serve(args: argparse.Namespace) -> None:
     host, _, port = args.listen.rpartition(":")
     server = ApiServer(
-        host=host.strip("[]"),
-        port=int(port),
+        listen=(host.strip("[]"), int(port)),
         tls=not args.http,
         tokens=dict(text.split("=", 1) for text in args.token),
         definitions=read_definitions(args.crds) if args.crds else (),

@@ -50,11 +50,11 @@ def _check(config: Any) -> None:
 
 def _writer(kind: Kind, config: Object, manager: str, subresource: str) -> Manager:
     """Only the fields this endpoint writes count: status at …/status, anything else elsewhere."""
-    fields = leaves(shape_of(kind), config).keys()
+    fields = frozenset(leaves(shape_of(kind), config))
     if "status" in kind.subresources:
         status = bool(subresource)
-        fields = {path for path in fields if (path[0] == "f:status") == status}
-    return Manager(manager, "Apply", kind.api_version, subresource, frozenset(fields), stamp())
+        fields = frozenset(path for path in fields if (path[0] == "f:status") == status)
+    return Manager(manager, "Apply", kind.api_version, subresource, fields, stamp())
 
 
 def merge_applied(target: Target, held: Object, config: Object, manager: str, *, force: bool) -> Applied:

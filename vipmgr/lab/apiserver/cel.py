@@ -6,6 +6,7 @@ Source: "Common Expression Language in Kubernetes", kubernetes.io/docs/reference
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -125,7 +126,7 @@ _FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
                                                                              "is_multicast", "is_link_local")),
     "find": _find,
     "findAll": _find_all,
-    "isSorted": lambda items: all(a <= b for a, b in zip(items, items[1:], strict=False)),
+    "isSorted": lambda items: all(a <= b for a, b in itertools.pairwise(items)),
     "sum": sum,
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""What a cluster's controller-manager would clean up: dependents of owners that are gone, namespaces, custom objects."""
+"""What a cluster's controller-manager would clean up: dependents of owners that are gone, namespaces, old kinds."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Column:
-    """One column of `kubectl get`. `path`: a JSONPath as in additionalPrinterColumns. priority > 0: only with -o wide."""
+    """One column of `kubectl get`. `path`: a JSONPath, as in a CRD. priority 1: only -o wide shows it."""
 
     name: str
     type: str

@@ -31,6 +31,7 @@ from vipmgr.lab.apiserver.errors import (
 from vipmgr.lab.apiserver.events import to_stored, to_view
 from vipmgr.lab.apiserver.kinds import Catalog, Kind
 from vipmgr.lab.apiserver.managed import Ownership, forget_managers, note_update, with_managers
+from vipmgr.lab.apiserver.models import unknown_fields
 from vipmgr.lab.apiserver.store import DELETED, Change, Key, Record, Store
 from vipmgr.lab.apiserver.strategy import Strategy, check_strings
 
@@ -197,6 +198,8 @@ class Objects:
         if kind.schema is not None:
             body, unknown = kind.schema.normalised(body)
             note_unknown(kind, unknown, write)
+        elif write.validation == "Strict":
+            note_unknown(kind, unknown_fields(kind, body), write)
         return to_stored(kind, body)
 
     def _check(self, kind: Kind, new: Object, old: Object | None) -> None:

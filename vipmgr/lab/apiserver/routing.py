@@ -69,7 +69,11 @@ class Router:
         user = self._user(request)
         if path.startswith(("/api/v1/", "/apis/")) and path.count("/") > (2 if path.startswith("/api/") else 3):
             return await self._resource(request, target_of(self._catalog, path), user)
-        return answer(request, _encode(self._document(request, path)))
+        document = self._document(path, request.headers.get("Accept", ""), request.host)
+        response = answer(request, _encode(document))
+        if document.get("kind") == "APIGroupDiscoveryList":
+            response.headers["Content-Type"] = discovery.AGGREGATED
+        return response
 
     def _user(self, request: web.BaseRequest) -> str:
         if not self._tokens:
@@ -79,13 +83,15 @@ class Router:
             raise unauthorized()
         return self._tokens[token]
 
-    def _document(self, request: web.BaseRequest, path: str) -> Object:
+    def _document(self, path: str, accept: str, host: str) -> Object:
         """Discovery and schema."""
         if path == "/version":
             return dict(discovery.VERSION)
+        if path in ("/api", "/apis") and "g=apidiscovery.k8s.io;v=v2;" in accept:
+            return discovery.aggregated(self._catalog, core=path == "/api")
         if path.startswith("/openapi/v3"):
             return self._openapi.document(path)
-        return self._discovery(path.strip("/").split("/"), request.host)
+        return self._discovery(path.strip("/").split("/"), host)
 
     def _discovery(self, parts: list[str], host: str) -> Object:
         catalog = self._catalog

@@ -33,14 +33,15 @@ _LONGEST_BODY: Final = 3 * 1024 * 1024
 _ADMINISTRATOR: Final = "kubernetes-admin"
 
 
-def _request(*parts: Any) -> web.BaseRequest:
-    return web.BaseRequest(*parts, asyncio.get_running_loop(), client_max_size=_LONGEST_BODY)
+def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+    loop = asyncio.get_running_loop()
+    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=_LONGEST_BODY)
 
 
 class ApiServer:
     """A running API server. Everything it holds is in memory and gone when it stops.
 
-    `port` 0: a free one. `tls`: serve HTTPS with a certificate of its own. `tokens`: bearer token -> user name; under
+    `listen`: port 0 is a free one. `tls`: serve HTTPS with a certificate of its own. `tokens`: bearer token -> user name; under
     TLS an administrator's token is made and written into the kubeconfig. `definitions`: CustomResourceDefinitions
     to begin with. `history`: how many changes a watch may go back. `kubeconfig`: where to write that file; by default
     beside the certificate in a temporary folder.
@@ -49,8 +50,7 @@ class ApiServer:
     def __init__(
         self,
         *,
-        host: str = "127.0.0.1",
-        port: int = 0,
+        listen: tuple[str, int] = ("127.0.0.1", 0),
         tls: bool = False,
         tokens: Mapping[str, str] | None = None,
         definitions: Iterable[Object] = (),
@@ -58,7 +58,7 @@ class ApiServer:
         bookmark_interval: float = 10.0,
         kubeconfig: Path | None = None,
     ) -> None:
-        self._host, self._port = host, port
+        self._host, self._port = listen
         self._tls = tls
         self._tokens = dict(tokens or {})
         self._admin = secrets.token_urlsafe(24) if tls or self._tokens else ""

@@ -32,7 +32,8 @@ class ServiceNumbers:
         for number in self._held.pop(owner, ()):
             self._holder.pop(number, None)
         if spec is not None:
-            self._held[owner] = numbers = {*_cluster_ips(spec), *_node_ports(spec)}
+            numbers: set[str | int] = {*_cluster_ips(spec), *_node_ports(spec)}
+            self._held[owner] = numbers
             self._holder.update(dict.fromkeys(numbers, owner))
 
     def holder(self, number: str | int) -> str | None:
@@ -150,7 +151,8 @@ def service_problems(numbers: ServiceNumbers, body: Object, old: Object | None) 
     if not spec.get("ports") and spec["type"] != "ExternalName" and spec.get("clusterIP") != "None":
         yield cause("spec.ports", "Required value", "FieldValueRequired")
     yield from _port_problems(spec)
-    for number in (*_cluster_ips(spec), *_node_ports(spec)):
+    wanted: list[str | int] = [*_cluster_ips(spec), *_node_ports(spec)]
+    for number in wanted:
         if numbers.holder(number) not in (None, owner):
             field = "spec.ports[0].nodePort" if isinstance(number, int) else "spec.clusterIPs"
             yield cause(field, f"Invalid value: {number}: provided {_what(number)} is already allocated")

@@ -31,21 +31,21 @@ def _object(shape: Shape, target: Any, patch: Mapping[str, Any]) -> Object:
         if name.startswith("$deleteFromPrimitiveList/"):
             field = name.partition("/")[2]
             result[field] = [item for item in result.get(field, []) if item not in value]
-        elif name.startswith("$"):
-            continue
         elif value is None:
             result.pop(name, None)
-        elif isinstance(value, dict):
-            result[name] = _object(shape.child(name), result.get(name), value)
-        elif isinstance(value, list):
+        elif not name.startswith("$"):
             order = patch.get(f"$setElementOrder/{name}")
-            result[name] = _list(shape.child(name), result.get(name) or [], value, order)
-        else:
-            result[name] = value
+            result[name] = _value(shape.child(name), result.get(name), value, order)
     for name, order in patch.items():
         if name.startswith("$setElementOrder/") and (field := name.partition("/")[2]) not in patch and field in result:
             result[field] = _ordered(shape.child(field), result[field], order)
     return result
+
+
+def _value(shape: Shape, target: Any, patch: Any, order: list[Any] | None) -> Any:
+    if isinstance(patch, dict):
+        return _object(shape, target, patch)
+    return _list(shape, target or [], patch, order) if isinstance(patch, list) else patch
 
 
 def _list(shape: Shape, target: list[Any], patch: list[Any], order: list[Any] | None) -> list[Any]:

@@ -55,7 +55,7 @@ def age(stamp: str, at: datetime) -> str:
 def _cell(column: Column, body: Object, at: datetime) -> Any:
     found = find(column.path, body)
     if not found:
-        return "<unknown>" if column.type == "date" else ("" if column.type == "string" else None)
+        return None
     if column.type == "date":
         return age(str(found[0]), at)
     if len(found) > 1 or column.type == "string":

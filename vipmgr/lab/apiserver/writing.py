@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import yaml
 from aiohttp import web
 
 from vipmgr.lab.apiserver.apply import apply
-from vipmgr.lab.apiserver.errors import Object, bad_request, method_not_allowed
+from vipmgr.lab.apiserver.errors import Object, bad_request, method_not_allowed, unsupported_media_type
 from vipmgr.lab.apiserver.kinds import Kind
 from vipmgr.lab.apiserver.objects import NAMESPACES, Objects, Target, Write
 from vipmgr.lab.apiserver.patch import APPLY_PATCH, patched
@@ -19,7 +19,9 @@ from vipmgr.lab.apiserver.selectors import Filter
 from vipmgr.lab.apiserver.store import Record
 
 _encode = msgspec.json.Encoder().encode
-_RETURNS_DELETED = frozenset({NAMESPACES})
+_UNSAID: Final = "application/octet-stream"
+"""What aiohttp takes for the type of a body that has none."""
+_RETURNS_DELETED: Final = frozenset({NAMESPACES})
 
 
 class Writer:
@@ -103,6 +105,8 @@ def options(request: web.BaseRequest, user: str) -> Write:
 async def read_body(request: web.BaseRequest) -> Any:
     """JSON, or YAML when the media type says so."""
     content = await request.read()
+    if "json" not in request.content_type and "yaml" not in request.content_type and request.content_type != _UNSAID:
+        raise unsupported_media_type(("application/json", "application/yaml"))
     try:
         if "yaml" in request.content_type and not content.lstrip().startswith(b"{"):
             return yaml.safe_load(content)
