@@ -87,7 +87,7 @@ class _Placer:
         for instance in self.recorded.values():
             self.by_pool.setdefault(instance.eip, []).append(instance)
             self.load.add(instance)
-        self.segments = vrid.map_segments(self.pools.values(), reports, self.recorded.values(), self.sites)
+        self.segments = vrid.map_segments(self.pools.values(), nodes, self.recorded.values(), self.sites)
         placed = [
             (vrid.segment_of(instance, self.pools, self.segments), instance) for instance in self.recorded.values()
         ]

@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from vipmgr.core.confirm import Scene
 from vipmgr.core.eligible import Sites, Span
-from vipmgr.core.model import Family, Instance, NodeName, NodeReport, Pool, Protocol
+from vipmgr.core.model import Family, Instance, NodeFacts, NodeName, Pool, Protocol
 
 Footprint = set[Span | tuple[NodeName, str]]
 
@@ -75,18 +75,19 @@ def segment_of(instance: Instance, pools: Mapping[str, Pool], segments: Segments
 
 
 def map_segments(
-    pools: Iterable[Pool], reports: Mapping[NodeName, NodeReport], instances: Iterable[Instance], sites: Sites
+    pools: Iterable[Pool], nodes: Mapping[NodeName, NodeFacts], instances: Iterable[Instance], sites: Sites
 ) -> Segments:
-    """A pool's footprint is the interface it names on every node: its instances may come to any of them."""
+    """A pool's footprint is its interface on every node it selects: its instances may come to any of them."""
     segments = Segments()
     named = set()
     for pool in sorted(pools, key=lambda pool: pool.name):
         named.add(pool.name)
-        segments.add(pool.name, _footprint(reports, pool.interface, sites))
+        selected = (name for name, facts in nodes.items() if pool.node_selector.matches(facts.labels))
+        segments.add(pool.name, _footprint(selected, pool.interface, sites))
     for instance in instances:
-        if instance.eip not in named:
-            nodes = [member.node for member in instance.members]
-            segments.add(f"/{instance.name}", _footprint(nodes, instance.interface, sites))
+        members = [member.node for member in instance.members]
+        name = instance.eip if instance.eip in named else f"/{instance.name}"
+        segments.add(name, _footprint(members, instance.interface, sites))
     return segments
 
 
