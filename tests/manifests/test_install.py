@@ -100,6 +100,20 @@ def test_the_controller_may_use_its_lease_its_secret_and_its_webhook_by_name():
     assert "secrets" not in everywhere
 
 
+def test_each_program_serves_where_it_is_probed_and_scraped():
+    served = {"vipmgr-controller": Settings().listen[1], "vipmgr-agent": 9474}
+    assert "--listen=:9474" in containers("DaemonSet", "vipmgr-agent")["agent"]["args"]
+    for (name, port), kind, container in zip(
+        served.items(), ("Deployment", "DaemonSet"), ("controller", "agent"), strict=True
+    ):
+        one = containers(kind, name)[container]
+        assert {"name": "metrics", "containerPort": port} in one["ports"]
+        assert one["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "metrics"}
+        assert one["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "metrics"}
+        annotations = the(kind, name)["spec"]["template"]["metadata"]["annotations"]
+        assert annotations["prometheus.io/port"] == str(port)
+
+
 def test_nobody_may_do_everything():
     for one in OBJECTS:
         for rule in one.get("rules", ()) if one["kind"].endswith("Role") else ():
@@ -108,10 +122,12 @@ def test_nobody_may_do_everything():
 
 def test_an_agent_writes_vipnodes_and_nothing_else_and_only_its_own():
     may = rights("ClusterRole", "vipmgr-agent")
-    assert may == {"vipnodes": {"get", "list", "watch", "create"}, "vipnodes/status": {"patch"}}
+    assert may == {
+        "nodes": {"get"}, "vipnodes": {"get", "list", "watch", "create"}, "vipnodes/status": {"patch"},
+    }  # fmt: skip
     policy = the("ValidatingAdmissionPolicy", "vipmgr-agent-own-node")["spec"]
     assert policy["failurePolicy"] == "Fail"
-    assert set(policy["matchConstraints"]["resourceRules"][0]["resources"]) == set(may)
+    assert set(policy["matchConstraints"]["resourceRules"][0]["resources"]) == {"vipnodes", "vipnodes/status"}
     account = pod("DaemonSet", "vipmgr-agent")["serviceAccountName"]
     assert f"system:serviceaccount:{NAMESPACE}:{account}" in policy["matchConditions"][0]["expression"]
 

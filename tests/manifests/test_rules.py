@@ -5,7 +5,12 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import msgspec
 import pytest
+
+from vipmgr.core import wire
+from vipmgr.core.addresses import parse_range
+from vipmgr.core.decode import decode_pool
 
 Json = dict[str, Any]
 
@@ -70,6 +75,7 @@ def peer(**spec: Any) -> Json:
 def test_an_address_is_an_ip_a_cidr_or_a_range(refusals, address):
     assert refusals(eip(address=address)) == []
     assert refusals(eip(addresses=[address])) == []
+    assert parse_range(address).size >= 1
 
 
 @pytest.mark.parametrize(
@@ -211,6 +217,8 @@ def test_an_eip_without_address_is_refused(refusals):
 )
 def test_every_setting_has_room_for_its_sensible_values(refusals, candidate):
     assert refusals(candidate) == []
+    if candidate["kind"] == "Eip":
+        assert decode_pool(msgspec.convert(candidate, wire.Eip)).problems == ()
 
 
 def test_the_address_of_a_pool_never_changes(refusals):

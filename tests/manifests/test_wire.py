@@ -7,7 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.manifests.folder import MANIFESTS, documents
 from vipmgr.core import wire
+from vipmgr.core.decode import decode_pool
 
 KINDS = {"Eip": wire.Eip, "VrrpInstance": wire.VrrpInstance, "VipNode": wire.VipNode}
 
@@ -96,3 +98,11 @@ def test_an_eip_of_defaults_is_the_same_with_and_without_them(schemas):
     filled |= {key: part["default"] for key, part in spec.items() if "default" in part}
     assert msgspec.convert({"metadata": {}, "spec": filled}, wire.Eip) == bare
     assert len(filled["vrrp"]) == 6
+
+
+def test_the_samples_decode_without_a_problem():
+    eips = [one for path in (MANIFESTS / "samples").glob("*.yaml") for one in documents(path) if one["kind"] == "Eip"]
+    for one in eips:
+        pool = decode_pool(msgspec.convert(one, wire.Eip))
+        assert pool.problems == (), one["metadata"]["name"]
+        assert pool.ranges

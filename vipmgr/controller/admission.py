@@ -60,7 +60,8 @@ def _conf(spec: dict[str, Any]) -> Iterator[str]:
         if not _is_address(address, ip_address):
             yield f"spec.listenAddresses: {address!r} is not an address"
     yield from _number(spec, "spec.as", "as", 2**32 - 1)
-    yield from _number(spec, "spec.listenPort", "listenPort", 65535)
+    if spec.get("listenPort") != -1:  # GoBGP: listen nowhere
+        yield from _number(spec, "spec.listenPort", "listenPort", 65535)
 
 
 def _peer(spec: dict[str, Any]) -> Iterator[str]:
