@@ -12,7 +12,7 @@ COPY manifests manifests
 COPY vipmgr vipmgr
 RUN python3 -m venv /opt/vipmgr/venv \
  && PIP_CONSTRAINT=/src/requirements.lock /opt/vipmgr/venv/bin/pip install --no-cache-dir . \
- && install -m 755 manifests/image/keepalived-run.sh /opt/vipmgr/keepalived-run.sh
+ && install -m 755 vipmgr/node/keepalived-run.sh /opt/vipmgr/keepalived-run.sh
 
 FROM debian:12-slim
 RUN apt-get update \
