@@ -49,6 +49,10 @@ IDLE_SECONDS: Final = 75.0
 """a live watch carries a bookmark about every minute; silence longer than this is a dead connection"""
 
 
+DAY_SECONDS: Final = 86400.0
+"""a log that is followed may be silent for long"""
+
+
 class Fencing(Protocol):
     """Whether this process may write now."""
 
@@ -229,14 +233,23 @@ class Client:
         await self._write("DELETE", resource.path(namespace, name), body=options)
 
     async def read_log(
-        self, pod: str, namespace: str, *, container: str = "", since_seconds: int | None = None
+        self,
+        pod: str,
+        namespace: str,
+        *,
+        container: str = "",
+        since_seconds: int | None = None,
+        follow: bool = False,
+        previous: bool = False,
     ) -> AsyncIterator[bytes]:
-        """The lines a container has written so far."""
+        """The lines a container has written so far. `follow`: and those it will write, until the connection ends.
+        `previous`: those of the container before the last restart; raises InvalidError when there is none."""
         parameters = {"container": container} if container else {}
         if since_seconds is not None:
             parameters["sinceSeconds"] = str(since_seconds)
+        parameters |= {name: "true" for name, wanted in (("follow", follow), ("previous", previous)) if wanted}
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
-        async with self._connection.stream(path, parameters, IDLE_SECONDS) as content:
+        async with self._connection.stream(path, parameters, DAY_SECONDS if follow else IDLE_SECONDS) as content:
             async for line in lines(content):
                 yield line
 

@@ -1,0 +1,177 @@
+"""vipmgr audit: failovers, dark times and split brain, from the agents' lines or from bare keepalived logs."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import re
+import time
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from vipmgr.cli.cluster import add_cluster_options, connected, in_cluster
+from vipmgr.cli.output import add_output_option, dump, show
+from vipmgr.cli.records import Source, agent_pods, follow_files, follow_pod, pod_lines, read_all, sources
+from vipmgr.cli.verdict import narrowed, plain, status_of, told
+from vipmgr.core.audit import judge
+from vipmgr.core.audit_line import AuditLine
+from vipmgr.core.findings import Limits, Report
+from vipmgr.core.ledger import Ledger
+from vipmgr.errors import UsageError
+from vipmgr.kube.client import Client
+
+_EPILOG = """
+Without FILE the agents' logs are read through the cluster. FILE may be an audit file (audit.jsonl, audit.jsonl.1, .gz),
+the output of `kubectl logs`, or the log of a keepalived that never saw vipmgr: keepalived's own, syslog or journald
+(plain or -o json). Such a log says nothing of its node: the file's name does, up to the first dot, or --node NODE=FILE.
+
+exit status:
+  0  every address has had one owner, and no line is missing; failovers alone are no fault
+  3  split brain: two masters of one instance overlapped, or one heard another
+  5  an address had no owner for longer than a failover takes
+  4  neither, as far as the lines go, but lines are missing
+  1, 2  it could not be done; the call was wrong
+"""
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EPILOG
+    parser.add_argument("files", nargs="*", metavar="FILE", help="- for standard input")
+    parser.add_argument("--since", metavar="TIME", help="only what happened since: 90s, 10m, 1h, 2d ago, or RFC 3339")
+    parser.add_argument("--vip", default="", metavar="ADDRESS", help="only this address")
+    parser.add_argument("--instance", default="", metavar="NAME", help="only this VRRP instance")
+    parser.add_argument(
+        "--node", action="append", default=[], metavar="NODE[=FILE]", help="only this node; or FILE is this node's log"
+    )
+    parser.add_argument("--follow", action="store_true", help="go on, and print what is new as it is found")
+    parser.add_argument(
+        "--clock-error", default="100ms", metavar="TIME", help="how far two nodes' clocks may differ [%(default)s]"
+    )
+    parser.add_argument(
+        "--advert", default="", metavar="TIME", help="advertisement interval behind bare logs, which do not tell it"
+    )
+    add_cluster_options(parser)
+    add_output_option(parser, "table", "json", "yaml")
+
+
+def run(args: argparse.Namespace) -> int:
+    origin = sources(args.files, (word for word in args.node if "=" in word))
+    names = [word for word in args.node if "=" not in word]
+    if len(names) > 1:
+        raise UsageError("--node: one node at a time")
+    auditor = _Auditor(args, names[0] if names else "")
+    if args.follow:
+        if any(str(one.path) == "-" for one in origin):
+            raise UsageError("--follow: standard input is followed anyway; leave it out")
+        asyncio.run(auditor.follow(origin))
+        return 0
+    if origin:
+        auditor.take_all(read_all(origin, auditor.advert_ms))
+    else:
+        in_cluster(args, auditor.read_agents)
+    return auditor.conclude(live=not origin)
+
+
+class _Auditor:
+    """The record so far, and what the operator wants to see of it."""
+
+    def __init__(self, args: argparse.Namespace, node: str) -> None:
+        self.advert_ms = round(duration(args.advert) * 1000) if args.advert else 0
+        self._args = args
+        self._node = node
+        self._ledger = Ledger()
+        self._since = moment(args.since) if args.since else None
+        self._clock_error = duration(args.clock_error)
+        self._shown: set[tuple[object, ...]] = set()
+        self._dirty = False
+
+    def take_all(self, lines: Iterable[AuditLine]) -> None:
+        for line in lines:
+            self._ledger.add(line)
+
+    async def read_agents(self, client: Client) -> None:
+        pods = await agent_pods(client)
+        if not pods:
+            raise UsageError("no agent runs in this cluster; name the audit files to read instead")
+        for pod in pods:
+            async for line in pod_lines(client, pod, self._since):
+                self._ledger.add(line)
+
+    def report(self, *, live: bool) -> Report:
+        limits = Limits(clock_error=self._clock_error, until=time.time() if live else None)
+        report = judge(self._ledger, limits)
+        args = self._args
+        return narrowed(report, since=self._since, vip=args.vip, node=self._node, instance=args.instance)
+
+    def conclude(self, *, live: bool) -> int:
+        report = self.report(live=live)
+        if self._args.output == "table":
+            show(told(report, time.time()))
+        else:
+            show([dump(plain(report), self._args.output)])
+        return status_of(report)
+
+    async def follow(self, origin: list[Source]) -> None:
+        if origin:
+            await follow_files(origin, self.advert_ms, self._take, self._tell_news)
+            return
+        async with connected(self._args) as client, asyncio.TaskGroup() as tasks:
+            for pod in await agent_pods(client):
+                tasks.create_task(follow_pod(client, pod, self._since, self._take))
+            while True:
+                await asyncio.sleep(0.5)
+                self._tell_news()
+
+    def _take(self, line: AuditLine) -> None:
+        self._dirty = self._ledger.add(line) or self._dirty
+
+    def _tell_news(self) -> None:
+        """Findings not told before, once each; one that ends is told again with its end."""
+        if not self._dirty:
+            return
+        self._dirty = False
+        report = self.report(live=False)
+        fresh: dict[str, Any] = {}
+        for name in ("split_brain", "no_owner", "failovers", "flaps", "contested", "strangers", "holes"):
+            keys = {(name, *_identity(one)): one for one in getattr(report, name)}
+            fresh[name] = tuple(one for key, one in keys.items() if key not in self._shown)
+            self._shown |= keys.keys()
+        for line in _news(fresh, self._args.output):
+            print(line, flush=True)
+
+
+def _identity(finding: Any) -> tuple[object, ...]:
+    """What stays the same while later lines sharpen times and bounds."""
+    names = ("instance", "source", "target", "nodes", "node", "subject", "first", "last")
+    at = getattr(finding, "at", None) or getattr(finding, "since", 0.0)
+    ended = getattr(finding, "until", 0.0) is not None
+    return (*(getattr(finding, name, None) for name in names), round(float(at or 0.0), 1), ended)
+
+
+def _news(fresh: dict[str, Any], output: str) -> Iterable[str]:
+    if not any(fresh.values()):
+        return
+    report = Report(**fresh)
+    if output == "table":
+        yield from (line for line in told(report, time.time()) if line and line != "no audit lines")
+    else:
+        yield dump(plain(report), output)
+
+
+def duration(text: str) -> float:
+    """`90s`, `100ms`, `1h`, `1h30m` -> seconds. Raises UsageError."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise UsageError(f"{text}: expected a duration such as 90s, 10m or 1h30m")
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def moment(text: str) -> float:
+    """A duration ago, or an RFC 3339 time -> seconds since the epoch. Raises UsageError."""
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return time.time() - duration(text)
