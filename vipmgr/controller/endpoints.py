@@ -29,19 +29,16 @@ class Listener:
         await self._runner.cleanup()
 
 
-def health_app(
-    metrics: Metrics, why_not_ready: Callable[[], str], why_not_healthy: Callable[[], str]
-) -> web.Application:
-    """The callables return "" when all is well, else a sentence."""
-
-    def answer(why: str) -> web.Response:
-        return web.Response(text=f"{why or 'ok'}\n", status=503 if why else 200)
+def health_app(metrics: Metrics, why_not_ready: Callable[[], str]) -> web.Application:
+    """`why_not_ready` returns "" when all is well, else a sentence. Alive is who answers: a standby, and a leader cut
+    off from the API server, are; restarting would not help them."""
 
     async def healthz(_: web.Request) -> web.Response:
-        return answer(why_not_healthy())
+        return web.Response(text="ok\n")
 
     async def readyz(_: web.Request) -> web.Response:
-        return answer(why_not_ready())
+        why = why_not_ready()
+        return web.Response(text=f"{why or 'ok'}\n", status=503 if why else 200)
 
     async def page(_: web.Request) -> web.Response:
         headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}

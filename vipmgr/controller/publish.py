@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -38,6 +38,7 @@ class Outcome:
 
     written: int = 0
     failed: set[str] = field(default_factory=set)
+    blocked: frozenset[str] = frozenset()
     left: int = 0
 
 
@@ -60,20 +61,25 @@ class Publisher:
         self._put_off: dict[str, tuple[float, float]] = {}
         self._notices: asyncio.Queue[Notice] = asyncio.Queue(_NOTICES)
 
-    async def carry_out(self, phases: Sequence[Phase], news: Callable[[], bool]) -> Outcome:
-        """All phases in order. A write whose `needs` failed is not sent. `news()` ends a phase that may stop.
+    async def carry_out(
+        self, phases: Sequence[Phase], news: Callable[[], bool], blocked: Collection[str] = ()
+    ) -> Outcome:
+        """All phases in order. A write is not sent when what it `needs` failed or is `blocked`. `news()` ends a phase
+        that may stop.
 
         Raises:
             FencedError: this replica may not write any more; nothing further was sent.
         """
-        outcome = Outcome()
+        outcome = Outcome(blocked=frozenset(blocked))
         for phase in phases:
             await self._phase(phase, outcome, news)
         return outcome
 
-    def retry_at(self) -> float | None:
-        """When the first write that was put off is due again, by the clock."""
-        return min((due for due, _ in self._put_off.values()), default=None)
+    def retry_in(self, failed: Collection[str]) -> float | None:
+        """Seconds until the first of the failed writes is due again; None: none failed by itself."""
+        now = self._clock()
+        self._put_off = {key: off for key, off in self._put_off.items() if key in failed}
+        return min((max(0.0, due - now) for due, _ in self._put_off.values()), default=None)
 
     def say(self, notices: Sequence[Notice]) -> None:
         """Queue Events; when thousands wait already, the rest is left out and counted."""
@@ -112,7 +118,7 @@ class Publisher:
 
     async def _one(self, write: Write, outcome: Outcome) -> None:
         due, pause = self._put_off.get(write.key, (0.0, 0.0))
-        if write.needs & outcome.failed or self._clock() < due:
+        if write.needs & (outcome.failed | outcome.blocked) or self._clock() < due:
             outcome.failed.add(write.key)
             return
         try:
@@ -156,9 +162,3 @@ class Publisher:
         self._metrics.errors.labels(write.resource.kind, error.reason or str(error.status)).inc()
         expected = isinstance(error, ConflictError | NotFoundError)
         (log.debug if expected else log.warning)("write.failed", key=write.key, verb=write.verb, error=str(error))
-
-    def forget_done(self) -> None:
-        """Drop pauses that are over and were not needed again: their objects may be gone."""
-        now = self._clock()
-        for key in [key for key, (due, _) in self._put_off.items() if now >= due + _LONGEST_PAUSE]:
-            del self._put_off[key]

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 LOAD_BALANCER_CLASS = "vipmgr.io/vip"
 
 
-def default_identity() -> str:
+def default_identity(name: str = "") -> str:
     """Unique to this process: two processes with one name would both believe they hold the Lease."""
-    return f"{os.environ.get('POD_NAME') or socket.gethostname()}_{uuid.uuid4().hex[:8]}"
+    return f"{name or os.environ.get('POD_NAME') or socket.gethostname()}_{uuid.uuid4().hex[:8]}"
 
 
 @dataclass(frozen=True, slots=True)

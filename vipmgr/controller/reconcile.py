@@ -1,0 +1,239 @@
+"""The loop: what is known -> what should be -> the writes in between, over and over, in order of safety.
+
+An address is recorded in its Eip first and shown by its Service, and answered by a node, only after that was stored;
+on the way back the Service lets go first, then the nodes, then the record. Each pass rests on stored objects alone, so
+a controller killed between any two writes goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from vipmgr.controller.changes import eips, instances, nodes, services
+from vipmgr.controller.changes.writes import Write
+from vipmgr.controller.gather import Cluster
+from vipmgr.controller.metrics import Metrics
+from vipmgr.controller.moves import Ledger, notices
+from vipmgr.controller.pace import Pace
+from vipmgr.controller.publish import Outcome, Phase, Publisher
+from vipmgr.core.desire import Desired, desire
+from vipmgr.core.eipstatus import entries
+from vipmgr.core.model import Address, ServiceKey
+from vipmgr.core.render import Renderer
+from vipmgr.core.snapshot import Objects, Snapshot, SnapshotReader
+from vipmgr.core.wire import EipStatus
+from vipmgr.log import get_log
+
+log = get_log(__name__)
+
+LOOK_AGAIN: Final = 30.0
+"""seconds after which a pass is made although nothing changed: time alone may matter (a contested instance)"""
+_WRITE_ON: Final = 1.0
+"""seconds of writing Service statuses before news may interrupt it"""
+
+
+class Todo(NamedTuple):
+    """`blocked`: Eips whose finalizer is only now being set; nothing is given out of them before the next pass."""
+
+    phases: list[Phase]
+    blocked: frozenset[str]
+    recheck: datetime | None
+
+
+class Reconciler:
+    """Makes passes while this replica leads. `changed()` tells it that a copy has changed."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        reader: SnapshotReader,
+        renderer: Renderer,
+        metrics: Metrics,
+        *,
+        cordon_drains: bool = False,
+    ) -> None:
+        self._cluster = cluster
+        self._reader = reader
+        self._renderer = renderer
+        self._metrics = metrics
+        self._cordon_drains = cordon_drains
+        self._ledger = Ledger()
+        self._news = asyncio.Event()
+        self._changed_at = 0.0
+        self._changes = 0
+        self._wake: asyncio.TimerHandle | None = None
+        self.passes = 0
+
+    def changed(self) -> None:
+        self._changes += 1
+        if not self._news.is_set():
+            self._changed_at = time.monotonic()
+            self._news.set()
+
+    async def run(self, publisher: Publisher) -> None:
+        """Pass after pass until cancelled. Raises FencedError when the lead is lost."""
+        self._ledger = Ledger()
+        pace = Pace()
+        self.changed()
+        while True:
+            await self._pause(pace)
+            began = time.thread_time()
+            todo = self.plan(publisher, datetime.now(UTC))
+            cost = time.thread_time() - began
+            self._metrics.passes.observe(cost)
+            self.passes += 1
+            outcome = await publisher.carry_out(todo.phases, self._interrupt(time.monotonic()), todo.blocked)
+            pace = Pace(cost, time.monotonic())
+            self._timer(outcome, publisher, todo.recheck)
+
+    async def _pause(self, pace: Pace) -> None:
+        """Wait for news, then a little, so that what belongs together is decided together."""
+        await self._news.wait()
+        wait = pace.next_start(self._changed_at) - time.monotonic()
+        if wait > 0:
+            await asyncio.sleep(wait)
+        self._metrics.queue.set(self._changes)
+        self._changes = 0
+        self._news.clear()
+
+    def _interrupt(self, began: float) -> Callable[[], bool]:
+        return lambda: self._news.is_set() and time.monotonic() - began > _WRITE_ON
+
+    def _timer(self, outcome: Outcome, publisher: Publisher, recheck: datetime | None) -> None:
+        """A pass that wrote something is followed by another: what was stored may allow the next step."""
+        if outcome.written or outcome.left:
+            self.changed()
+            return
+        loop = asyncio.get_running_loop()
+        waits = [LOOK_AGAIN]
+        if recheck is not None:
+            waits.append((recheck - datetime.now(UTC)).total_seconds())
+        if (due := publisher.retry_in(outcome.failed)) is not None:
+            waits.append(due)
+        if self._wake is not None:
+            self._wake.cancel()
+        self._wake = loop.call_later(max(0.01, min(waits)), self.changed)
+
+    def plan(self, publisher: Publisher, now: datetime) -> Todo:
+        """One decision: the writes that bring the cluster there, and when to decide again."""
+        objects = self._cluster.objects()
+        snapshot = self._drain_cordoned(self._reader.read(objects))
+        desired = desire(snapshot, self._renderer.spec, now)
+        statuses = self._statuses(objects, snapshot, desired, now)
+        owners, moves = self._ledger.look(
+            desired.placement.instances, objects.instances, snapshot.reports, snapshot.nodes, desired.pools, now
+        )
+        by_address = {vip.address: vip.services for vip in desired.vips}
+        publisher.say(notices(moves, by_address, objects.services, objects.eips))
+        self._show(objects, snapshot, desired, statuses)
+        self._metrics.show_instances(owners, {name: one.eip for name, one in desired.placement.instances.items()})
+        shared, single = _registrations(objects, desired)
+        guards = [write for eip in objects.eips.values() if (write := eips.guard(eip))]
+        blocked = frozenset(write.key for write in guards)
+        records = [write for name, wanted in statuses.items() if (write := eips.update(objects.eips[name], wanted))]
+        phases = [
+            Phase(guards),
+            Phase([write for write in records if write.key not in blocked]),
+            Phase(shared, one_by_one=True),
+            Phase(single),
+            Phase(_services(objects, snapshot, desired, now), may_stop=True),
+            Phase(_plans(objects, desired, now)),
+            Phase(instances.remove(objects.instances, desired.placement.delete)),
+            Phase(instances.rebalanced(objects.instances, desired.placement.rebalanced)),
+            Phase(instances.report(objects.instances, owners)),
+            Phase(nodes.forget(objects.vip_nodes, objects.nodes)),
+        ]
+        return Todo([phase for phase in phases if phase.writes], blocked, desired.recheck)
+
+    def _drain_cordoned(self, snapshot: Snapshot) -> Snapshot:
+        if not self._cordon_drains:
+            return snapshot
+        cordoned = {name for name, facts in snapshot.nodes.items() if facts.cordoned}
+        drained = {
+            name: replace(report, drain=True) if name in cordoned else report
+            for name, report in snapshot.reports.items()
+        }
+        return replace(snapshot, reports=drained)
+
+    def _statuses(self, objects: Objects, snapshot: Snapshot, desired: Desired, now: datetime) -> dict[str, EipStatus]:
+        shown = _shown(snapshot)
+        published = {
+            str(vip)
+            for report in snapshot.reports.values()
+            if report.name in snapshot.nodes
+            for live in (report.published_instances, report.unsettled)
+            for vips in live.values()
+            for vip in vips
+        }
+        statuses = {}
+        for name, eip in objects.eips.items():
+            used = entries(desired.allocation.used.get(name, {}))
+            used |= eips.kept_entries(eip, used, shown, published)
+            statuses[name] = eips.status_of(eip, desired.pools[name], used, desired.problems.get(name, ()), now)
+        return statuses
+
+    def _show(self, objects: Objects, snapshot: Snapshot, desired: Desired, statuses: Mapping[str, EipStatus]) -> None:
+        self._metrics.show_pools(statuses)
+        self._metrics.show_services(len(desired.allocation.assigned), desired.allocation.refused)
+        lagging = sum(
+            spec.revision != snapshot.reports[name].revision
+            for name, spec in desired.specs.items()
+            if name in objects.vip_nodes
+        )
+        self._metrics.show_lagging(lagging)
+
+
+def _shown(snapshot: Snapshot) -> dict[str, list[ServiceKey]]:
+    """Address -> the Services whose status shows it."""
+    shown: dict[str, list[ServiceKey]] = {}
+    held: list[tuple[ServiceKey, Sequence[Address]]] = [(key, claim.held) for key, claim in snapshot.claims.items()]
+    for key, addresses in (*held, *snapshot.leaving.items()):
+        for address in addresses:
+            shown.setdefault(str(address), []).append(key)
+    return shown
+
+
+def _registrations(objects: Objects, desired: Desired) -> tuple[list[Write], list[Write]]:
+    """Writes of the register: those whose order counts (shared instances of a pool being made), and the others."""
+    writes = [
+        replace(write, needs=frozenset({f"Eip/{desired.placement.instances[write.name].eip}"}))
+        for write in instances.register(objects.instances, desired.placement.instances)
+    ]
+    ordered = [
+        write
+        for write in writes
+        if write.name not in objects.instances and desired.placement.instances[write.name].service is None
+    ]
+    first = {write.name for write in ordered}
+    return ordered, [write for write in writes if write.name not in first]
+
+
+def _services(objects: Objects, snapshot: Snapshot, desired: Desired, now: datetime) -> list[Write]:
+    """Releases first: others may be waiting for what they let go. Then the rest, oldest first."""
+    letting_go: list[Write] = []
+    serving: list[Write] = []
+    for key, service in objects.services.items():
+        if service.metadata.deletion_timestamp is not None:
+            write = services.unfinalize(service)
+        elif key in snapshot.claims:
+            allocation = desired.allocation
+            write = services.serve(service, allocation.assigned.get(key), allocation.refused.get(key), now)
+        else:
+            write = services.release(service)
+        if write is not None:
+            (serving if key in desired.allocation.assigned else letting_go).append(write)
+    return letting_go + serving
+
+
+def _plans(objects: Objects, desired: Desired, now: datetime) -> list[Write]:
+    """A node is told of an instance only when that is in the register."""
+    stamp = now.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return [
+        replace(write, needs=frozenset(f"VrrpInstance/{one.name}" for one in desired.specs[write.name].instances))
+        for write in nodes.publish(objects.vip_nodes, desired.specs, stamp)
+    ]
