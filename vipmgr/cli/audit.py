@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import re
 import time
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 from vipmgr.cli.cluster import add_cluster_options, connected, in_cluster
 from vipmgr.cli.output import add_output_option, dump, show
 from vipmgr.cli.records import Source, agent_pods, follow_files, follow_pod, pod_lines, read_all, sources
+from vipmgr.cli.times import duration, moment
 from vipmgr.cli.verdict import narrowed, plain, status_of, told
 from vipmgr.core.audit import judge
 from vipmgr.core.audit_line import AuditLine
@@ -28,12 +27,11 @@ the output of `kubectl logs`, or the log of a keepalived that never saw vipmgr: 
 
 exit status:
   0  every address has had one owner, and no line is missing; failovers alone are no fault
-  3  split brain: two masters of one instance overlapped, or one heard another
+  3  split brain: two masters of one instance overlapped, or one heard another time and again
   5  an address had no owner for longer than a failover takes
   4  neither, as far as the lines go, but lines are missing
   1, 2  it could not be done; the call was wrong
 """
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -159,19 +157,3 @@ def _news(fresh: dict[str, Any], output: str) -> Iterable[str]:
         yield from (line for line in told(report, time.time()) if line and line != "no audit lines")
     else:
         yield dump(plain(report), output)
-
-
-def duration(text: str) -> float:
-    """`90s`, `100ms`, `1h`, `1h30m` -> seconds. Raises UsageError."""
-    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise UsageError(f"{text}: expected a duration such as 90s, 10m or 1h30m")
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
-
-
-def moment(text: str) -> float:
-    """A duration ago, or an RFC 3339 time -> seconds since the epoch. Raises UsageError."""
-    try:
-        return datetime.fromisoformat(text).timestamp()
-    except ValueError:
-        return time.time() - duration(text)

@@ -6,9 +6,9 @@ import argparse
 import time
 from collections.abc import Mapping
 
-from vipmgr.cli.audit import duration
 from vipmgr.cli.cluster import add_cluster_options, check_known, in_cluster, read_cluster, wait_for
-from vipmgr.cli.output import show, shortened, table
+from vipmgr.cli.output import shortened, show, table
+from vipmgr.cli.times import duration
 from vipmgr.core.overview import DRAIN, Cluster, live_members, masters, seconds
 from vipmgr.errors import RejectedError, TemporaryError
 from vipmgr.kube.client import Client

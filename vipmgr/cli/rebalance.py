@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from uuid import uuid4
 
-from vipmgr.cli.audit import duration
 from vipmgr.cli.cluster import add_cluster_options, check_known, in_cluster, read_cluster, wait_for
-from vipmgr.cli.output import show, shortened, table
+from vipmgr.cli.output import shortened, show, table
+from vipmgr.cli.times import duration
 from vipmgr.core.overview import REBALANCE, Cluster, live_members, masters
 from vipmgr.errors import TemporaryError
 from vipmgr.kube.client import Client

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from vipmgr.cli.cluster import add_cluster_options, in_cluster, read_cluster
@@ -129,7 +129,7 @@ def _nodes(view: Overview, *, wide: bool) -> Iterator[str]:
         yield from ("", *_titled(*headers, *(["AGENT"] if wide else []), rows=rows))
 
 
-def _titled(*headers: str, rows: list[tuple[str, ...]]) -> Iterator[str]:
+def _titled(*headers: str, rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
     title, *lines = table(headers, rows)
     yield paint(title, BOLD)
     yield from lines

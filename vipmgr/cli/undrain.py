@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from vipmgr.cli.audit import duration
 from vipmgr.cli.cluster import add_cluster_options, check_known, in_cluster, wait_for
 from vipmgr.cli.output import show
+from vipmgr.cli.times import duration
 from vipmgr.core.overview import DRAIN
 from vipmgr.errors import TemporaryError
 from vipmgr.kube.client import Client

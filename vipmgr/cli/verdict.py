@@ -22,7 +22,7 @@ _TIMES: Final = frozenset({"at", "since", "until", "begins", "ends"})
 
 def status_of(report: Report) -> int:
     """The worst that the report has to say, as an exit status."""
-    if report.split_brain or report.contested:
+    if report.split_brain or any(one.times >= 3 for one in report.contested):
         return SPLIT_BRAIN
     if report.no_owner:
         return NOBODY
