@@ -31,7 +31,8 @@ from vipmgr.lab.sight import Prober
 T = TypeVar("T")
 
 ROOT: Final = Path("/run/vipmgr-lab")
-UP_SECONDS: Final = 90.0
+UP_SECONDS: Final = 15.0
+"""until a lab answers; how long it may take to be up is its own affair"""
 DOWN_SECONDS: Final = 15.0
 POLL_SECONDS: Final = 0.02
 

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,12 +20,15 @@ from vipmgr.kube.resources import VIP_NODES
 from vipmgr.lab import control, manifests, topology, wiring
 from vipmgr.lab.desk import Desk
 from vipmgr.lab.machines import Machine
-from vipmgr.lab.plane import MANIFESTS, Plane
+from vipmgr.lab.plane import Plane
 from vipmgr.lab.roles import NAMESPACE, Duties, Roles, agent_pod, node_object
 from vipmgr.log import get_log, set_up
 
 log = get_log(__name__)
 POLL_SECONDS = 0.1
+REPORT_SECONDS = 60.0
+KEEPALIVED = Path(__file__).parents[1] / "node" / "keepalived-run.sh"
+"""what keepalived's container runs"""
 
 
 class Cluster:
@@ -85,16 +89,21 @@ class Cluster:
             "POD_NAMESPACE": NAMESPACE,
             "TMPDIR": "/run/vipmgr",
         }
-        keepalived = ["/bin/sh", str(MANIFESTS / "image" / "keepalived-run.sh")]
-        await machine.ask("start", name="keepalived", argv=keepalived, env=env)
-        await machine.ask("start", name="agent", argv=[sys.executable, "-m", "vipmgr", "agent"], env=env)
+        await machine.ask("start", name="keepalived", argv=["/bin/sh", str(KEEPALIVED)], env=env)
+        await machine.ask(
+            "start", name="agent", argv=[sys.executable, "-m", "vipmgr", "agent", "--listen=:9474"], env=env
+        )
 
     async def _wait_for_agents(self, names: Sequence[str]) -> None:
-        """Every named node's agent reports a running keepalived."""
+        """Every named node's agent has reported. FatalError with their last words when one does not."""
         missing = set(names)
+        deadline = time.monotonic() + REPORT_SECONDS
         while missing:
+            if time.monotonic() > deadline:
+                said = "\n".join(self.machines[name].last_words() for name in sorted(missing))
+                raise FatalError(f"no report of {', '.join(sorted(missing))} within {REPORT_SECONDS:.0f} s:\n{said}")
             nodes = await self.client.list(VIP_NODES)
-            missing -= {node.metadata.name for node in nodes if node.status.keepalived.running}
+            missing -= {node.metadata.name for node in nodes if node.status.agent_version}
             await asyncio.sleep(POLL_SECONDS)
 
     def _alive(self) -> Mapping[str, bool]:
@@ -148,9 +157,8 @@ async def _main(options: argparse.Namespace) -> int:
     ending = asyncio.create_task(stopped.wait())
     done, _ = await asyncio.wait({running, ending}, return_when=asyncio.FIRST_COMPLETED)
     server.close()
-    if running in done:
-        running.result()
-    running.cancel()
+    if ending in done:
+        running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running
     await cluster.plane.close()
@@ -168,7 +176,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--grace", type=float, default=3.0)
     parser.add_argument("--bare", action="store_true")
     set_up()
-    return asyncio.run(_main(parser.parse_args(argv)))
+    try:
+        return asyncio.run(_main(parser.parse_args(argv)))
+    except* (FatalError, ValueError) as reasons:
+        print(*reasons.exceptions, sep="\n", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

@@ -111,11 +111,8 @@ def play(lab: Lab, prober: Prober, vip: str, step: Step, say: Progress) -> list[
     results = [Result(step.title, measure(lab, prober, vip, aim(step.happens, victim), moves=step.moves), step.moves)]
     say.result(results[-1])
     if step.mending:
-        results.append(
-            Result(step.mending, measure(lab, prober, vip, aim(step.mended, victim), moves=None), moves=False)
-        )
-        moved = results[-1].seen.source != results[-1].seen.target
-        results[-1] = results[-1]._replace(moves=moved)
+        seen = measure(lab, prober, vip, aim(step.mended, victim), moves=None)
+        results.append(Result(step.mending, seen, moves=seen.source != seen.target))
         say.result(results[-1])
     else:
         for name, *nodes in aim(step.mended, victim):

@@ -85,8 +85,11 @@ async def _api_up(cluster: Cluster, _: Sequence[str]) -> None:
     await cluster.plane.hold(False)
 
 
-async def _controller_kill(cluster: Cluster, _: Sequence[str]) -> None:
-    await cluster.plane.kill_controllers()
+def _controllers(number: signal.Signals) -> Act:
+    async def act(cluster: Cluster, _: Sequence[str]) -> None:
+        cluster.plane.signal_controllers(number)
+
+    return act
 
 
 async def _join(cluster: Cluster, _: Sequence[str]) -> None:
@@ -121,7 +124,9 @@ FAULTS: Final[dict[str, Fault]] = {
     "join": Fault("a new node joins", _join, nodes=False),
     "api-down": Fault("the API server answers nobody", _api_down, nodes=False),
     "api-up": Fault("the API server is back", _api_up, nodes=False),
-    "controller-kill": Fault("SIGKILL for the controllers", _controller_kill, nodes=False),
+    "controller-kill": Fault("SIGKILL for the controllers", _controllers(signal.SIGKILL), nodes=False),
+    "controller-stop": Fault("SIGSTOP for the controllers", _controllers(signal.SIGSTOP), nodes=False),
+    "controller-cont": Fault("SIGCONT after controller-stop", _controllers(signal.SIGCONT), nodes=False),
 }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from vipmgr.lab.containers import LINE_LIMIT, descendants
 from vipmgr.lab.wiring import NAMESPACES
 
 FOLDERS = ("run", "lib", "logs")
+WORDS = 1500
 
 
 class Machine:
@@ -73,6 +74,11 @@ class Machine:
             await self._process.wait()
         if self._listening is not None:
             await self._listening
+
+    def last_words(self) -> str:
+        """The end of every log of this node."""
+        logs = sorted((self.state / "logs").glob("*.log"))
+        return "\n".join(f"--- {self.name} {log.stem}\n{log.read_text()[-WORDS:]}" for log in logs)
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None  # noqa: S101 - asked for in boot

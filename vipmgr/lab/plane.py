@@ -44,7 +44,7 @@ class Plane:
         """Start the API server, wait until it answers, load what vipmgr needs there."""
         argv = [sys.executable, "-m", "vipmgr.lab.apiserver", "--listen", f"{CONTROL_ADDRESS}:{API_PORT}"]
         argv += ["--kubeconfig", str(self.kubeconfig), "--crds", str(MANIFESTS / "crds")]
-        self._programs.start("apiserver", argv, {"TMPDIR": str(self._state)})
+        self._programs.start("apiserver", argv, {})
         client = self.client = await self._sign_in()
         await self._open_to_the_outside()
         await manifests.apply(client, [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}])
@@ -53,14 +53,15 @@ class Plane:
     async def start_controllers(self, count: int) -> None:
         for index in range(1, count + 1):
             name = f"controller-{index}"
-            argv = [sys.executable, "-m", "vipmgr", "controller"]
+            argv = [sys.executable, "-m", "vipmgr", "controller", f"--identity={name}"]
+            argv += [f"--listen=:{8080 + index}", f"--webhook-listen=:{9443 + index}"]
             env = {"KUBECONFIG": str(self.kubeconfig), "POD_NAME": name, "POD_NAMESPACE": NAMESPACE}
             self._programs.start(name, argv, env)
             self._controllers.append(name)
 
-    async def kill_controllers(self) -> None:
+    def signal_controllers(self, number: signal.Signals) -> None:
         for name in self._controllers:
-            self._programs.signal(name, signal.SIGKILL)
+            self._programs.signal(name, number)
 
     async def hold(self, down: bool) -> None:
         """Nobody gets an answer: the process is stopped, the nodes' packets are dropped."""

@@ -90,6 +90,8 @@ def _become_lab(state: Path, arguments: Sequence[str]) -> None:
         namespaces.mirror(Path(directory), upper, own)
     namespaces.mount("proc", "/proc", "proc")
     namespaces.mount("sysfs", "/sys", "sysfs")
+    (state / "tmp").mkdir()
+    os.environ["TMPDIR"] = str(state / "tmp")
     command = [sys.executable, "-m", "vipmgr.lab.cluster", "--state", str(state), "--outside-fd", str(outside)]
     os.execv(sys.executable, [*command, *arguments])  # noqa: S606 - our own program
 

@@ -1,0 +1,71 @@
+"""Nodes that join and leave, and clusters that share a network."""
+
+from __future__ import annotations
+
+import pytest
+
+from vipmgr.lab.client import Lab
+from vipmgr.lab.demo import MANIFESTS, SERVICE
+from vipmgr.lab.trial import measure
+
+pytestmark = pytest.mark.lab
+
+
+def register(lab) -> dict[str, dict]:
+    """VrrpInstance name -> spec."""
+    return {one["metadata"]["name"]: one["spec"] for one in lab.objects("VrrpInstance")}
+
+
+def test_a_joining_node_takes_no_vip_and_changes_no_other_nodes_plan_and_a_leaving_one_gives_up_its_own():
+    with Lab(nodes=3) as lab:
+        lab.apply(MANIFESTS)
+        vip = lab.wait_for_vip(SERVICE)
+        master = lab.holder(vip)
+        before = register(lab)
+        with lab.prober(vip) as prober:
+            lab.wait(prober.steady, f"{vip} answers")
+            seen = measure(lab, prober, vip, [("join",)], moves=False, watch=2)
+            assert (seen.source, seen.target, seen.dark_ms) == (master, master, 0)
+            assert lab.nodes() == ["n1", "n2", "n3", "n4"]
+            after = register(lab)
+            assert {name: spec["virtualRouterID"] for name, spec in after.items() if name in before} == {
+                name: spec["virtualRouterID"] for name, spec in before.items()
+            }
+            assert lab.holders(vip) == [master]
+            assert prober.contests(vip) == []
+            bystander = next(node for node in ("n1", "n2", "n3") if node != master)
+            seen = measure(lab, prober, vip, [("leave", bystander)], moves=False, watch=2)
+            assert (seen.source, seen.target, seen.dark_ms) == (master, master, 0)
+            seen = measure(lab, prober, vip, [("leave", master)], moves=True)
+            assert seen.dark_ms <= 200
+            assert lab.holder(vip) == seen.target
+            lab.wait(
+                lambda: all(
+                    member["node"] not in (master, bystander)
+                    for spec in register(lab).values()
+                    for member in spec["members"]
+                ),
+                "nobody who left is a member of anything",
+            )
+
+
+def test_two_clusters_on_one_network_share_no_virtual_router_id():
+    with Lab(nodes=2, cluster=1) as one, Lab(nodes=2, cluster=2) as other:
+        one.share_segment(other)
+        one.apply(MANIFESTS)
+        first = one.wait_for_vip(SERVICE)
+        strangers = {spec["virtualRouterID"] for spec in register(one).values()}
+        other.wait(
+            lambda: all(
+                strangers <= {heard["virtualRouterID"] for heard in node.get("status", {}).get("strangers") or ()}
+                for node in other.objects("VipNode")
+            ),
+            "the second cluster's agents hear the first one's adverts",
+            30,
+        )
+        other.apply(MANIFESTS.replace("196.168.220.10-196.168.220.30", "196.168.221.10-196.168.221.30"))
+        second = other.wait_for_vip(SERVICE)
+        assert first != second
+        assert strangers.isdisjoint({spec["virtualRouterID"] for spec in register(other).values()})
+        for lab, vip in ((one, first), (other, second)):
+            assert len(lab.holders(vip)) == 1
