@@ -130,12 +130,17 @@ def service(name, **metadata):
     )
 
 
-def test_a_service_is_a_claim_or_leaving_or_none_of_our_business():
+def test_a_service_is_a_claim_or_leaving_or_none_of_our_business_and_a_dying_one_lets_go_at_once():
     objects = Objects(
         services={
             "ns/ours": service("ours", annotations={"lb.kubesphere.io/v1alpha1": "openelb"}),
             "ns/was-ours": service("was-ours", labels={"eip.openelb.kubesphere.io/v1alpha2": "eip-pool"}),
             "ns/foreign": service("foreign"),
+            "ns/dying": service(
+                "dying",
+                labels={"eip.openelb.kubesphere.io/v1alpha2": "eip-pool"},
+                deletionTimestamp="2026-11-22T21:00:00Z",
+            ),
         }
     )
     found = SnapshotReader(Opting(), CLUSTER).read(objects)

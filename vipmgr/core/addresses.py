@@ -32,6 +32,10 @@ def address_of(value: int) -> Address:
     return IPv4Address(value) if value < V6_BASE else IPv6Address(value - V6_BASE)
 
 
+def numbers_family(value: int) -> Family:
+    return Family.IPV4 if value < V6_BASE else Family.IPV6
+
+
 def parse_address(text: str) -> Address:
     """An IP. ::ffff:a.b.c.d is the IPv4 address inside it, as in Go. ValueError says what is wrong with the text."""
     if "%" in text:

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Final
 
-from vipmgr.core.addresses import number
+from vipmgr.core.addresses import number, numbers_family
 from vipmgr.core.admit import Ask, admit
 from vipmgr.core.choice import PoolChoice
 from vipmgr.core.holdings import Holdings
@@ -56,7 +57,7 @@ def allocate(
     shows; nobody else gets those before that status is rewritten. Fed back as recorded, the result gives itself.
     """
     pools = tuple(pools)
-    ordered = sorted(claims, key=lambda claim: (claim.created, claim.key))
+    ordered = sorted(claims, key=attrgetter("created", "key"))
     holdings = Holdings(pools, leaving, {claim.key: claim for claim in ordered})
     standings = _keep_held(ordered, holdings)
     server = _Server(pools, namespaces, holdings)
@@ -71,7 +72,7 @@ def allocate(
         if got:
             values = [got[family] for family in claim.families if family in got]
             assigned[claim.key] = Assignment(
-                tuple((holdings.address(value), holdings.pool_of(value).name) for value in values)
+                tuple([(holdings.address(value), holdings.pool_of(value).name) for value in values])
             )
     return Allocation(assigned, refused, holdings.used())
 
@@ -79,19 +80,20 @@ def allocate(
 def _keep_held(ordered: Sequence[Claim], holdings: Holdings) -> dict[ServiceKey, _Standing]:
     """The first pass. What `used` records goes before what only a status shows; within each, older before younger."""
     held: dict[ServiceKey, list[int]] = {}
+    only_shown: list[tuple[Claim, int]] = []
     for claim in ordered:
         shown = held[claim.key] = holdings.numbers(claim.held)
-        for value in holdings.recorded.get(claim.key, ()):
+        recorded = holdings.recorded.get(claim.key, ())
+        if shown != recorded:
+            only_shown += [(claim, value) for value in shown if value not in recorded]
+        for value in recorded:
             pool = holdings.pool_of(value)
             if holdings.objection(claim, value, pool, recorded=True, shown=value in shown) is None:
                 holdings.take(claim, value, pool)
-    for claim in ordered:
-        for value in held[claim.key]:
-            if holdings.owns(claim, value):
-                continue
-            pool = holdings.pool_of(value)
-            if holdings.objection(claim, value, pool, shown=True) is None:
-                holdings.take(claim, value, pool)
+    for claim, value in only_shown:
+        pool = holdings.pool_of(value)
+        if holdings.objection(claim, value, pool, shown=True) is None:
+            holdings.take(claim, value, pool)
     return {claim.key: _settle(claim, held[claim.key], holdings) for claim in ordered}
 
 
@@ -99,21 +101,24 @@ def _settle(claim: Claim, shown: Sequence[int], holdings: Holdings) -> _Standing
     """Pick one address per family out of what the claim kept, and give back what neither serves nor shows."""
     if not shown and claim.key not in holdings.recorded:
         return _Standing()
-    kept = [value for value in {*holdings.recorded.get(claim.key, ()), *shown} if holdings.owns(claim, value)]
-    if len(kept) > 1:
-        kept.sort(key=lambda value: (value not in shown, value))
+    recorded = holdings.recorded.get(claim.key, ())
+    mine = shown if shown == recorded else sorted({*recorded, *shown}, key=lambda value: (value not in shown, value))
+    kept = [value for value in mine if holdings.owns(claim, value)]
     standing = _Standing()
     for family in claim.families:
-        mine = [value for value in kept if family_of(holdings.address(value)) is family]
-        fitting = next((value for value in mine if _fits(claim, value, family, holdings)), None)
-        if fitting is not None:
-            standing.settled[family] = fitting
-        elif mine:
-            standing.moving[family] = mine[0]
-    used = {*standing.settled.values(), *standing.moving.values()}
-    for value in kept:
-        if value not in used and value not in shown:
-            holdings.release(claim, value)
+        for value in kept:
+            if numbers_family(value) is not family:
+                continue
+            if _fits(claim, value, family, holdings):
+                standing.settled[family] = value
+                standing.moving.pop(family, None)
+                break
+            standing.moving.setdefault(family, value)
+    if mine is not shown:
+        used = {*standing.settled.values(), *standing.moving.values(), *shown}
+        for value in kept:
+            if value not in used:
+                holdings.release(claim, value)
     return standing
 
 
@@ -131,7 +136,10 @@ def _fits(claim: Claim, value: int, family: Family, holdings: Holdings) -> bool:
 
 
 def _requested(claim: Claim, family: Family) -> Address | None:
-    return next((address for address in claim.requested if family_of(address) is family), None)
+    for address in claim.requested:
+        if family_of(address) is family:
+            return address
+    return None
 
 
 class _Server:
@@ -224,9 +232,7 @@ class _Server:
         for at in range(start, len(values)):
             value = values[at]
             pool = self._holdings.pool_of(value)
-            refused = family_of(self._holdings.address(value)) is not family or self._holdings.objection(
-                claim, value, pool
-            )
+            refused = numbers_family(value) is not family or self._holdings.objection(claim, value, pool)
             if refused and self._sharing_from.get(looks, 0) == at:
                 self._sharing_from[looks] = at + 1
             if not refused and pool in pools:

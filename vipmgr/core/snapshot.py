@@ -118,5 +118,12 @@ class SnapshotReader:
 
 
 def _leaving(service: wire.Service) -> tuple[Address, ...] | None:
-    """What a Service shows that we served once and that claims nothing now; None: it was never ours."""
-    return shown_addresses(service) if POOL in (service.metadata.labels or _NO_LABELS) else None
+    """What a Service shows that we served once and that claims nothing now; None: it was never ours.
+
+    One that is being deleted gives up its address at once, as in OpenELB: nobody rewrites its status any more, and a
+    finalizer of somebody else may keep it for long.
+    """
+    metadata = service.metadata
+    if metadata.deletion_timestamp is not None or POOL not in (metadata.labels or _NO_LABELS):
+        return None
+    return shown_addresses(service)
