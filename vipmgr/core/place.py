@@ -219,7 +219,7 @@ class _Placer:
 
         size = pool.vrrp.members
         if endpoints:
-            usable = endpoints.intersection(found.choosable, ()) | {
+            usable = endpoints.intersection(found.choosable) | {
                 member.node for member in instance.members if member.node in endpoints
             }
             size = min(LOCAL_MEMBERS, max(size, len(usable)))

@@ -1,0 +1,196 @@
+"""What a node is told, step by step."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from ipaddress import ip_address
+
+from tests.core.cluster import pool
+from tests.core.fleet import Fleet, fleet, link
+from vipmgr.core.model import InstancePlan, Protocol, VrrpPolicy
+
+VIP = "10.0.9.1"
+
+
+def told(world: Fleet, name: str, instance: str) -> InstancePlan | None:
+    """What is published to that node of that instance."""
+    return next((one for one in world.published[name].instances if one.name == instance), None)
+
+
+def given(world: Fleet, instance: str) -> set[str]:
+    """The nodes whose published plan has the VIP in that instance."""
+    plans = {name: told(world, name, instance) for name in world.published}
+    return {name for name, plan in plans.items() if plan is not None and ip_address(VIP) in plan.vips}
+
+
+def settle(world: Fleet, *names: str) -> None:
+    for name in names or tuple(world.nodes):
+        world.apply(name)
+        world.answer(name)
+
+
+def moving() -> tuple[Fleet, str, str]:
+    """A VIP on its way from its shared instance to one of its own."""
+    world = fleet(3, VIP, vrrp=VrrpPolicy(instances=1))
+    world.rest()
+    world.want(VIP, local=True, endpoint_nodes=frozenset({"n1"}))
+    world.step()
+    return world, "p-0", next(name for name in world.register if name != "p-0")
+
+
+def test_a_moving_vip_leaves_the_old_instance_everywhere_before_it_comes_to_the_new():
+    world, old, new = moving()
+    assert (given(world, old), given(world, new)) == (set(), set())
+    settle(world, "n1", "n2")
+    world.step()
+    assert given(world, new) == set()
+    settle(world, "n3")
+    world.step()
+    assert given(world, new) == {"n1", "n2", "n3"}
+
+
+def test_a_vip_that_turns_back_goes_home_at_once():
+    world, old, new = moving()
+    world.want(VIP)
+    world.step()
+    assert (given(world, old), given(world, new)) == ({"n1", "n2", "n3"}, set())
+
+
+def test_a_silent_node_holds_a_move_up_for_ten_seconds_and_must_itself_confirm():
+    world, _, new = moving()
+    settle(world, "n1", "n2")
+    world.now += timedelta(seconds=9)
+    world.step()
+    assert given(world, new) == set()
+    assert world.place().recheck is not None
+    world.now += timedelta(seconds=2)
+    world.step()
+    assert given(world, new) == {"n1", "n2"}
+    settle(world, "n3")
+    world.step()
+    assert given(world, new) == {"n1", "n2", "n3"}
+
+
+def test_an_unready_node_holds_nothing_up():
+    world, _, new = moving()
+    settle(world, "n1", "n2")
+    world.fact("n3", not_ready_since=world.now)
+    world.step()
+    assert given(world, new) >= {"n1", "n2"}
+
+
+def test_a_vip_stays_when_a_silent_node_returns_with_the_old():
+    world, _, new = moving()
+    settle(world, "n1", "n2")
+    world.now += timedelta(seconds=11)
+    world.step()
+    settle(world, "n1", "n2")
+    world.want("10.0.9.77")
+    world.step()
+    assert given(world, new) >= {"n1", "n2"}
+
+
+def test_backups_leave_a_deleted_pool_first_and_the_master_last():
+    world = fleet(3, VIP, vrrp=VrrpPolicy(instances=1))
+    world.rest()
+    master = world.master("p-0")
+    world.pools["p"] = replace(world.pools["p"], protocol=Protocol.LAYER2)
+    world.vips = {}
+    world.step()
+    holding = {name for name in world.published if told(world, name, "p-0") is not None}
+    assert holding == {master}
+    assert told(world, master, "p-0").vips == ()
+    backups = [name for name in world.nodes if name != master]
+    settle(world, backups[0], master)
+    world.step()
+    assert told(world, master, "p-0") is not None
+    settle(world, backups[1])
+    placement = world.step()
+    assert told(world, master, "p-0") is None
+    assert "p-0" in placement.leaving
+    settle(world)
+    assert world.place().delete == ("p-0",)
+
+
+def test_a_backup_leaves_at_once():
+    world = fleet(3, VIP, vrrp=VrrpPolicy(instances=1, members=2))
+    world.rest()
+    backup = world.register["p-0"].members[1].node
+    world.fact(backup, excluded=True)
+    world.step()
+    assert told(world, backup, "p-0") is None
+
+
+def test_a_drain_waits_for_the_replacement_but_only_for_that():
+    world = fleet(2, VIP, vrrp=VrrpPolicy(instances=1, members=1))
+    world.rest()
+    (alone,) = (member.node for member in world.register["p-0"].members)
+    other = next(name for name in world.nodes if name != alone)
+    world.tell(alone, drain=True)
+    world.step()
+    assert not world.published[alone].drain
+    assert told(world, other, "p-0") is not None
+    settle(world, other)
+    world.step()
+    assert world.published[alone].drain
+    world.tell(alone, drained=True)
+    world.leave(other)
+    world.step()
+    assert world.published[alone].drain
+
+
+def test_a_lone_node_is_drained_on_request():
+    world = fleet(1, VIP)
+    world.rest()
+    world.tell("n1", drain=True)
+    world.step()
+    assert world.published["n1"].drain
+
+
+def test_rebalance_asks_the_master_once_the_best_member_is_ready():
+    world = fleet(3, VIP, vrrp=VrrpPolicy(instances=1))
+    world.rest()
+    best, second = (member.node for member in world.register["p-0"].members[:2])
+    for name, state in ((best, "BACKUP"), (second, "MASTER")):
+        states = world.reports[name].instances
+        world.tell(name, instances={"p-0": states["p-0"]._replace(state=state)})
+    world.register["p-0"] = replace(world.register["p-0"], rebalance="t1")
+    world.tell(best, revision="older")
+    world.step()
+    assert told(world, second, "p-0").yield_token == ""
+    settle(world, best)
+    world.tell(best, instances={"p-0": world.reports[best].instances["p-0"]._replace(state="BACKUP")})
+    world.step()
+    assert {name: told(world, name, "p-0").yield_token for name in (best, second)} == {best: "", second: "t1"}
+
+
+def test_a_vanished_interface_takes_the_instance_out_of_that_file_only():
+    world = fleet(3, VIP, vrrp=VrrpPolicy(instances=1))
+    world.rest()
+    before = dict(world.published)
+    world.tell("n2", interfaces=(link("eth9", "10.0.0.7/16"),))
+    world.step()
+    assert world.published["n2"].instances == ()
+    assert (world.published["n1"], world.published["n3"]) == (before["n1"], before["n3"])
+
+
+def test_can_reach_is_resolved_for_each_node_and_asked_of_all():
+    world = Fleet(pools={"p": pool("p", "10.0.9.0/24", interface="can_reach:10.0.0.254")})
+    for number, name in enumerate(("eth0", "ens3"), 1):
+        world.join(f"n{number}", link(name, f"10.0.0.{number}/16"))
+    world.step()
+    assert all(plan.reach == ("10.0.0.254",) and not plan.instances for plan in world.published.values())
+    for number, name in enumerate(("eth0", "ens3"), 1):
+        world.tell(f"n{number}", reach={"10.0.0.254": name})
+    world.rest()
+    assert [told(world, name, "p-0").interface for name in ("n1", "n2")] == ["eth0", "ens3"]
+    assert [plan.pools[0][2] for plan in world.published.values()] == ["eth0", "ens3"]
+
+
+def test_unicast_peers_are_the_other_members():
+    world = fleet(3, VIP, vrrp=VrrpPolicy(instances=1, unicast=True))
+    world.rest()
+    plan = told(world, "n2", "p-0")
+    assert str(plan.unicast_source) == "10.0.0.3"
+    assert [str(peer) for peer in plan.unicast_peers] == ["10.0.0.2", "10.0.0.4"]
