@@ -33,7 +33,7 @@ def test_revision_changes_with_what_the_node_must_do():
         replace(one, reach=("10.0.0.1",)),
         replace(one, pools=()),
         replace(one, instances=one.instances[:1]),
-        replace(one, instances=(replace(one.instances[0], yield_token="t"), *one.instances[1:])),
+        replace(one, instances=(replace(one.instances[0], garp_refresh_s=5), *one.instances[1:])),
         replace(one, instances=(replace(one.instances[0], health_check_node_ports=(1,)), *one.instances[1:])),
     ]
     revisions = [node_spec(each, TEMPLATE).revision for each in (one, *others)]
