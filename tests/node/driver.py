@@ -1,6 +1,7 @@
 """The real agent in a namespace, without an API server: specs come on standard input, statuses go to a file.
 
-Each line of input is a VipNodeSpec as JSON. The newest VipNodeStatus is in `status.json` (replaced whole).
+Each line of input is a VipNodeSpec as JSON. The newest VipNodeStatus is in `status.json` (replaced whole), the
+metrics of that moment are in `status.metrics`.
 """
 
 import asyncio
@@ -27,13 +28,14 @@ async def main(node: str, status: Path, audit_bytes: int) -> None:
             agent.want(msgspec.json.decode(line, type=VipNodeSpec))
 
     async def statuses() -> None:
+        metrics = status.with_suffix(".metrics")
         while True:
             await changed.wait()
             changed.clear()
-            draft = status.with_suffix(".new")
-            draft.write_bytes(msgspec.json.encode(agent.status()))
-            draft.replace(status)
-            status.with_suffix(".metrics").write_bytes(agent.scrape())
+            for path, content in ((metrics, agent.scrape()), (status, msgspec.json.encode(agent.status()))):
+                draft = path.with_suffix(".new")
+                draft.write_bytes(content)
+                draft.replace(path)
             await asyncio.sleep(0.01)
 
     async with asyncio.TaskGroup() as tasks:

@@ -28,7 +28,8 @@ RUN_SCRIPT = ROOT / "vipmgr" / "node" / "keepalived-run.sh"
 DRIVER = Path(__file__).with_name("driver.py")
 PRIVATE = """
 mount --make-rprivate / && mount --bind "$1/run" /run/vipmgr && mount --bind "$1/state" /var/lib/vipmgr || exit 9
-shift
+[ ! -d "$1/$2" ] || mount --bind "$1/$2" /mnt || exit 9
+shift 2
 exec "$@"
 """
 
@@ -103,13 +104,17 @@ class Node:
     def ip(self, *words: str, check: bool = True) -> str:
         return sh("ip", "-n", self.netns, *words, check=check)
 
-    def command(self, *words: str) -> list[str]:
-        return ["ip", "netns", "exec", self.netns, "unshare", "-m", "sh", "-c", PRIVATE, "sh", str(self.folder), *words]
-
     def _start(self, name: str, *words: str, **options: Any) -> subprocess.Popen[str]:
+        """In the node's namespaces; `mnt-NAME` is /mnt for this process alone, when there is such a folder."""
+        inside = ["ip", "netns", "exec", self.netns, "unshare", "-m", "sh", "-c", PRIVATE, "sh", str(self.folder)]
         with (self.folder / f"{name}.out").open("a") as out:
             process = subprocess.Popen(
-                self.command(*words), stdout=out, stderr=subprocess.STDOUT, text=True, start_new_session=True, **options
+                [*inside, f"mnt-{name}", *words],
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+                **options,
             )
         self._processes.append(process)
         return process
@@ -132,6 +137,10 @@ class Node:
     def start(self) -> None:
         self.start_keeper()
         self.start_agent()
+
+    def python(self, code: str, *words: str) -> subprocess.Popen[str]:
+        """A small program in the node's network namespace."""
+        return self._start("helper", sys.executable, "-c", code, *words)
 
     def stop_agent(self, number: int = signal.SIGTERM) -> None:
         assert self.agent is not None
@@ -174,8 +183,9 @@ class Node:
         return [one for one in found if one["event"] == event] if event else found
 
     def metric(self, name: str) -> float:
-        text = (self.folder / "status.metrics").read_text()
-        return next(float(line.split()[-1]) for line in text.splitlines() if line.startswith(f"vipmgr_agent_{name} "))
+        lines = (self.folder / "status.metrics").read_text().splitlines()
+        values = [float(line.split()[-1]) for line in lines if line.startswith(f"vipmgr_agent_{name} ")]
+        return values[-1]
 
     def log(self) -> str:
         return (self.run / "keepalived.log").read_text(errors="replace").replace("\0", "")

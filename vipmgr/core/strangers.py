@@ -30,30 +30,30 @@ class Strangers:
     """`own`: the signatures of this node's instances; set it whenever a plan is confirmed."""
 
     def __init__(self) -> None:
-        self._heard: dict[tuple[str, Family, int, str], float] = {}
+        self._heard: dict[tuple[str, Family, int, str], tuple[float, Voice | None]] = {}
         self._muted: dict[Voice, float] = {}
         self._own: frozenset[Voice] = frozenset()
 
     def own(self, voices: frozenset[Voice]) -> None:
         """Our instances now. What was heard with their signature before is forgotten: it was a peer."""
         self._own = voices
+        self._heard = {key: known for key, known in self._heard.items() if known[1] not in voices}
 
     def hear(self, interface: str, advert: Advert, now: float) -> bool:
         """Note one advert; True when its sender is new here."""
-        anchor = advert.addresses[0] if advert.addresses else None
-        if anchor is not None:
-            voice = Voice(advert.family, advert.vrid, anchor)
-            if voice in self._own:
-                return False
+        voice = voice_of(advert)
+        if voice in self._own:
+            return False
+        if voice is not None:
             self._muted[voice] = now + MUTE
         key = (interface, advert.family, advert.vrid, str(advert.source))
         fresh = key not in self._heard
-        self._heard[key] = now
+        self._heard[key] = now, voice
         return fresh
 
     def expire(self, now: float) -> None:
         """Forget who has been silent, and listen again to who was muted long enough."""
-        self._heard = {key: at for key, at in self._heard.items() if now - at < FORGET}
+        self._heard = {key: known for key, known in self._heard.items() if now - known[0] < FORGET}
         self._muted = {voice: until for voice, until in self._muted.items() if now < until}
 
     @property
@@ -63,4 +63,9 @@ class Strangers:
 
     @property
     def heard(self) -> tuple[Heard, ...]:
-        return tuple(Heard(*key, at) for key, at in sorted(self._heard.items()))
+        return tuple(Heard(*key, self._heard[key][0]) for key in sorted(self._heard))
+
+
+def voice_of(advert: Advert) -> Voice | None:
+    """None for an advert without an address, which nobody of ours sends."""
+    return Voice(advert.family, advert.vrid, advert.addresses[0]) if advert.addresses else None

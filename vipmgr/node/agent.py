@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 from vipmgr.core import reload
 from vipmgr.core.keepalived_words import State
@@ -14,6 +14,7 @@ from vipmgr.core.wire import VipNodeSpec, VipNodeStatus
 from vipmgr.log import get_log
 from vipmgr.node import keepalived
 from vipmgr.node.applier import Applier
+from vipmgr.node.background import Background
 from vipmgr.node.cursor import Saved, load_cursor, save_cursor
 from vipmgr.node.daemon_watch import DaemonWatch
 from vipmgr.node.fifo import FifoReader
@@ -37,6 +38,7 @@ log = get_log(__name__)
 _PREFIX: Final = re.compile(r"^\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)? \d{4}: ")
 _ROUTES_SETTLE: Final = 0.1
 _SAVE_SECONDS: Final = 5.0
+_SAVE_SOON: Final = 0.3
 RUNNING: Final = "KeepalivedRunning"
 
 
@@ -48,7 +50,7 @@ class NodeAgent:
         self._paths = paths
         self._log_bytes = settings.log_bytes
         self._report = report
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background()
         self._kick = asyncio.Event()
         self._routes = asyncio.Event()
         self._reach: list[str] = []
@@ -71,7 +73,7 @@ class NodeAgent:
             paths, self.facts, self.journal, self.metrics, self.tracker, self.netlink, self._resync,
             self._coming, self._confirmed, lambda: report(False),
         )  # fmt: skip
-        self._applier = Applier(paths, self._outcome, reload.ConfigState())
+        self._applier = Applier(paths, self._outcome, self._background)
         self._daemon = DaemonWatch(paths, self._began, self._came, self._went)
 
     # --- what the API side calls -------------------------------------------------------------------------------------
@@ -114,6 +116,7 @@ class NodeAgent:
         metrics.masters.set(sum(state is State.MASTER for state in states.values()))
         metrics.instances.set(len(states))
         metrics.strangers.set(len(self.strangers.heard))
+        metrics.packets.set(self.strangers.packets)
         metrics.sequence.set(self.journal.sequence)
         metrics.audit_lost.set(self.journal.lost)
         metrics.log_lag.set(self._tail.lag)
@@ -127,8 +130,8 @@ class NodeAgent:
         """Until cancelled. keepalived is left as it is."""
         saved = self._saved
         self.journal.write("agent.started", previousBoot=saved.boot, previousSeq=saved.sequence)
+        self._resume(load_plan(self._paths.plan))  # before anything is awaited, so before any news of the API server
         self.facts.keepalived.version = await keepalived.version()
-        self._resume(load_plan(self._paths.plan))
         folder = FolderWatch(self._paths.run)
         self._fifo = FifoReader(self._paths.fifo, self._fifo_line)
         self._look_back(saved)
@@ -139,7 +142,10 @@ class NodeAgent:
                 tasks.create_task(self._follow(folder))
                 tasks.create_task(self._keep_time())
                 tasks.create_task(self._keep_reach())
+                tasks.create_task(self._background.watch())
         finally:
+            self._catch_up()
+            self.observer.flush()
             self.journal.write("agent.stopped")
             self._save()
             self._daemon.close()
@@ -147,9 +153,7 @@ class NodeAgent:
             self._tail.close()
             folder.close()
             self.strangers.close()
-            self._applier.close()
-            for task in self._tasks:
-                task.cancel()
+            await self._background.close()
             await self.tracker.close()
 
     def _resume(self, stored: StoredPlan | None) -> None:
@@ -186,7 +190,7 @@ class NodeAgent:
         self._catch_up()
         self._daemon.look()
         if processes.parent is None:
-            self._spawn(self.sweeper.sweep())
+            self._background.spawn(self.sweeper.sweep())
 
     async def _follow(self, folder: FolderWatch) -> None:
         while True:
@@ -252,6 +256,7 @@ class NodeAgent:
 
     def _moved(self, state: State) -> None:
         self.tracker.step()
+        self._save_at = min(self._save_at, time.monotonic() + _SAVE_SOON)
         self._kick.set()
         self._report(state is State.MASTER)
 
@@ -275,7 +280,7 @@ class NodeAgent:
         self.strangers.own(spec.instances)
         self.tracker.confirmed(spec)
         self._kick.set()
-        self._spawn(self.sweeper.sweep())
+        self._background.spawn(self.sweeper.sweep())
 
     def _fifo_line(self, line: str) -> None:
         """A line may be here before the news of the process that wrote it."""
@@ -297,7 +302,7 @@ class NodeAgent:
         self.facts.keepalived.running = processes.parent is not None
         self.facts.tell(RUNNING, True, "Running", "", utc(time.time()))
         self._applier.feed(reload.Up())
-        self._spawn(self._meet())
+        self._background.spawn(self._meet())
         self._report(False)
 
     async def _meet(self) -> None:
@@ -310,7 +315,7 @@ class NodeAgent:
         self.metrics.deaths.inc()
         self.journal.write("keepalived.died", evidence=f"{what} ended", instances=living)
         self.observer.died(f"{what} ended")
-        self._spawn(self.sweeper.sweep())
+        self._background.spawn(self.sweeper.sweep())
         if self._daemon.processes.parent is None:
             self.facts.keepalived.running = False
             self.facts.tell(RUNNING, False, "NotRunning", f"{what} ended", utc(time.time()))
@@ -349,8 +354,3 @@ class NodeAgent:
             sequence=self.journal.sequence,
         )
         save_cursor(self._paths.cursor, saved)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)

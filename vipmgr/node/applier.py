@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
-from typing import Any, Final, Protocol, assert_never
+from typing import Final, Protocol, assert_never
 
 from vipmgr.core import reload, spec_check
 from vipmgr.core.wire import VipNodeSpec
 from vipmgr.node import keepalived
+from vipmgr.node.background import Background
 from vipmgr.node.files import replace_file, sync_folder, write_synced
 from vipmgr.node.settings import Paths
 
@@ -42,13 +42,13 @@ class Agent(Protocol):
 class Applier:
     """`feed` takes events at any time; effects that wait run as tasks and feed their answers back."""
 
-    def __init__(self, paths: Paths, agent: Agent, state: reload.ConfigState) -> None:
+    def __init__(self, paths: Paths, agent: Agent, background: Background) -> None:
         self._paths = paths
         self._agent = agent
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = background
         self._silent_since: float | None = None
         self._silent_ms: int | None = None
-        self.state = state
+        self.state = reload.ConfigState()
 
     def feed(self, event: reload.Event) -> None:
         self.state, effects = reload.step(self.state, event, time.monotonic())
@@ -70,10 +70,6 @@ class Applier:
         elif message.startswith(_REFUSED):
             self.feed(reload.ReloadRefused(self._words() or message))
 
-    def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-
     def _words(self) -> str:
         """What keepalived's own check of the reload said (reload_check_config)."""
         try:
@@ -84,15 +80,15 @@ class Applier:
     def _perform(self, effect: reload.Effect) -> None:
         match effect:
             case reload.Check(spec):
-                self._spawn(self._check(spec))
+                self._background.spawn(self._check(spec))
             case reload.Install(spec):
-                self._spawn(self._install(spec))
+                self._background.spawn(self._install(spec))
             case reload.Reload():
                 self._reload()
             case reload.Inspect(spec):
-                self._spawn(self._inspect(spec))
+                self._background.spawn(self._inspect(spec))
             case reload.Restore(spec):
-                self._spawn(asyncio.to_thread(replace_file, self._paths.config, spec.keepalived.encode()))
+                self._background.spawn(asyncio.to_thread(replace_file, self._paths.config, spec.keepalived.encode()))
             case reload.Confirm():
                 self._agent.confirmed(effect, self._silent_ms)
                 self._silent_ms = None
@@ -102,11 +98,6 @@ class Applier:
                 self._agent.complained(effect)
             case never:
                 assert_never(never)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     async def _check(self, spec: VipNodeSpec) -> None:
         complaint = spec_check.complaint(spec)

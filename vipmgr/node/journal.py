@@ -6,11 +6,14 @@ when the file can be written again.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
 from typing import Any, TextIO
 from uuid import uuid4
@@ -49,7 +52,7 @@ class Journal:
         self.boot = uuid4().hex[:12]
         self.sequence = 0
         self.lost = 0
-        self._torn = False
+        self._begun = False
 
     def write(self, event: str, *, at: float | None = None, **facts: Any) -> None:
         """`at`: when it happened on the monotonic clock, if that was not now."""
@@ -79,22 +82,26 @@ class Journal:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._rotate()
-            # A line that a full disk cut short is ended before the next one begins.
-            data = f"{chr(10) if self._torn else ''}{text}\n".encode()
-            with self._path.open("ab", buffering=0) as file:
-                written = file.write(data)
-            if written != len(data):
-                self._torn = True
-                raise OSError(28, "No space left on device")
+            self._append_whole(f"{text}\n".encode())
         except OSError as error:
             if self.lost == 0:
                 log.error("audit.file_failed", path=str(self._path), error=str(error))
             self.lost += 1
             return
-        self._torn = False
         if self.lost:
             log.info("audit.file_works_again", path=str(self._path), lost=self.lost)
             self.lost = 0
+
+    def _append_whole(self, data: bytes) -> None:
+        """All of it or nothing: a disk may be full in the middle of a line."""
+        with self._path.open("ab+", buffering=0) as file:
+            size = file.seek(0, os.SEEK_END)
+            if not self._begun and size and _last_byte(file, size) != b"\n":  # a power cut in the middle of a line
+                data = b"\n" + data
+            if file.write(data) != len(data):
+                file.truncate(size)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._begun = True
 
     def _rotate(self) -> None:
         """audit.jsonl -> audit.jsonl.1 -> … ; the oldest goes."""
@@ -112,3 +119,8 @@ class Journal:
 
     def _numbered(self, number: int) -> Path:
         return self._path.with_name(f"{self._path.name}.{number}")
+
+
+def _last_byte(file: FileIO, size: int) -> bytes:
+    file.seek(size - 1)
+    return file.read(1) or b""

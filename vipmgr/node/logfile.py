@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -137,6 +138,7 @@ class FolderWatch:
     def __init__(self, folder: Path) -> None:
         self.changed = asyncio.Event()
         loop = asyncio.get_running_loop()
+        logging.getLogger("watchdog.observers.inotify").setLevel(logging.CRITICAL)  # being stopped is an error to it
         self._observer: BaseObserver = Observer()
         self._observer.schedule(_Wake(lambda: loop.call_soon_threadsafe(self.changed.set)), str(folder))
         self._observer.start()

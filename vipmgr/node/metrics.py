@@ -23,6 +23,7 @@ class Metrics:
         self.reload_ms = self._gauge("reload_milliseconds", "SIGHUP to Reload complete, last time")
         self.silent_ms = self._gauge("reload_silent_milliseconds", "Without adverts, in the last reload")
         self.strangers = self._gauge("strangers", "VRRP speakers heard that are not ours")
+        self.packets = self._gauge("wire_packets", "VRRP packets that the kernel's filter let through")
         self.sequence = self._gauge("audit_sequence", "Number of the last audit line")
         self.audit_lost = self._gauge("audit_lines_not_on_disk", "Audit lines that a full disk kept out of the file")
         self.log_lag = self._gauge("log_lag_bytes", "Bytes of keepalived's log not read yet")

@@ -44,7 +44,8 @@ class Observer:
         self._known: dict[str, Memory] = {}
         self._instances: Mapping[str, NodeInstance] = {}
         self._contested_until: dict[str, float] = {}
-        self._touched: dict[str, float] = {}
+        self._touched: dict[str, tuple[float, float]] = {}
+        """instance -> when its newest line was read: monotonic, and UNIX time"""
         self.transitions = 0
         self.contests = 0
         self.gaps = 0
@@ -77,6 +78,10 @@ class Observer:
             self._settled()
         self._feed(self._merger.tick)
 
+    def flush(self) -> None:
+        """We are about to end: what still waits for its reason is told without."""
+        self._feed(lambda now: self._merger.tick(now + 60.0))
+
     def hint(self, reason: MoveReason, instance: str | None = None, evidence: str = "") -> None:
         self._merger.hint(reason, time.monotonic(), instance, evidence)
 
@@ -90,8 +95,8 @@ class Observer:
 
         An instance that moved since is left out: the dump may be the older one.
         """
-        names = dumped.keys() | self.states.keys()
-        return sorted(name for name in names if self._differs(name, dumped) and self._touched.get(name, 0) < asked_at)
+        names = {name for name in dumped.keys() | self.states.keys() if self._differs(name, dumped)}
+        return sorted(name for name in names if self._touched.get(name, (0.0, 0.0))[0] < asked_at)
 
     def _differs(self, name: str, dumped: Mapping[str, Dumped]) -> bool:
         said = dumped[name].state if name in dumped else None
@@ -132,12 +137,13 @@ class Observer:
         for name, state in sorted(self.states.items()):
             memory = self._known.get(name) or Memory(state)
             current = memory.state is state
+            since = memory.since if current else self._touched.get(name, (0.0, 0.0))[1]
             found.append(
                 InstanceState(
                     name=name,
                     state=str(state),
                     priority=memory.priority,
-                    since=utc(memory.since) if memory.since else "",
+                    since=utc(since) if since else "",
                     reason=memory.reason if current else "",
                     transitions=memory.transitions,
                     previous_state=memory.previous if current else str(memory.state),
@@ -154,7 +160,7 @@ class Observer:
         for name in before.keys() | after.keys():
             state = after.get(name, State.STOP)
             if before.get(name) is not state and (name in before or state is not State.INIT):
-                self._touched[name] = now
+                self._touched[name] = now, time.time()
                 self._moved(state)
         for output in outputs:
             if isinstance(output, Transition):
@@ -167,7 +173,8 @@ class Observer:
     def _record(self, move: Transition) -> None:
         self.transitions += 1
         memory = self._known.get(move.instance) or Memory(move.was)
-        since = time.time() - (time.monotonic() - move.at)
+        read, wall = self._touched.get(move.instance, (move.at, time.time()))
+        since = wall - (read - move.at)
         self._journal.write(
             "vrrp.transition",
             at=move.at,

@@ -24,6 +24,7 @@ log = get_log(__name__)
 APPLIED: Final = "Applied"
 SAVE_AGAIN_SECONDS: Final = 15.0
 SLOW_ADVERTS: Final = 3
+_PATIENCE_EMPTY: Final = 0.2
 
 
 class Outcome:
@@ -61,7 +62,7 @@ class Outcome:
         self._tracker.prepare(spec)
 
     async def inspect(self, spec: VipNodeSpec) -> tuple[str, ...]:
-        states = await self._resync.ask()
+        states = await self._resync.ask(1.0 if spec.instances else _PATIENCE_EMPTY)
         if states is None:
             return ("keepalived does not answer",)
         await self._netlink.synced.wait()

@@ -10,7 +10,7 @@ from typing import Final
 from vipmgr.core.kernel_view import Link
 from vipmgr.core.model import Family, MoveReason
 from vipmgr.core.stranger_filter import Voice
-from vipmgr.core.strangers import Heard, Strangers
+from vipmgr.core.strangers import Heard, Strangers, voice_of
 from vipmgr.core.vrrp_packet import Advert
 from vipmgr.core.wire import NodeInstance
 from vipmgr.log import get_log
@@ -41,6 +41,11 @@ class StrangerWatch:
     @property
     def heard(self) -> tuple[Heard, ...]:
         return self._strangers.heard
+
+    @property
+    def packets(self) -> int:
+        """How many came through the kernel's filter."""
+        return self._listener.packets if self._listener is not None else 0
 
     def open(self) -> None:
         try:
@@ -91,7 +96,7 @@ class StrangerWatch:
             self._listener.mute(self._strangers.muted)
 
     def _heard(self, interface: str, advert: Advert) -> None:
-        voice = Voice(advert.family, advert.vrid, advert.addresses[0]) if advert.addresses else None
+        voice = voice_of(advert)
         if voice is not None and voice in self._own:
             if advert.priority == 0:
                 evidence = f"priority 0 advert from {advert.source}"
