@@ -21,6 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
@@ -35,6 +36,7 @@ UP_SECONDS: Final = 15.0
 """until a lab answers; how long it may take to be up is its own affair"""
 DOWN_SECONDS: Final = 15.0
 POLL_SECONDS: Final = 0.02
+VRRP_PID: Final = "/run/vipmgr/vrrp.pid"
 
 
 def running() -> list[str]:
@@ -247,14 +249,25 @@ class Lab:
         return self.wait(lambda: _only(self.holders(vip)), f"one node holds {vip}", timeout)
 
     def converged(self, vip: str) -> bool:
-        """One node holds it, and every living node's keepalived and agent are at work on the newest plan."""
-        running = [name for name, node in self.ask("describe")["nodes"].items() if node["running"]]
+        """One node holds it, and every living node's keepalived and agent are at work on the newest plan.
+
+        What an agent reported of an earlier keepalived does not count: the report must be younger than the process.
+        """
         plans = {one["metadata"]["name"]: one for one in self.objects("VipNode")}
-        return len(self.holders(vip)) == 1 and all(
-            node in plans
-            and plans[node].get("spec", {}).get("revision") == plans[node].get("status", {}).get("revision")
-            and plans[node]["status"].get("keepalived", {}).get("running", False)
-            for node in running
+        running = [name for name, node in self.ask("describe")["nodes"].items() if node["running"]]
+        return len(self.holders(vip)) == 1 and all(self._at_work(name, plans.get(name, {})) for name in running)
+
+    def _at_work(self, node: str, plan: manifests.Object) -> bool:
+        status = plan.get("status", {})
+        states = status.get("instances") or []
+        started = self.exec(node, "sh", "-c", f"p={VRRP_PID}; kill -0 $(cat $p) && stat -c %Y $p || true").strip()
+        return (
+            plan.get("spec", {}).get("revision") == status.get("revision")
+            and len(states) == len(plan.get("spec", {}).get("instances") or [])
+            and (bool(started) or not states)
+            and all(
+                one["state"] in ("BACKUP", "MASTER") and _seconds(one["since"]) >= int(started) - 1 for one in states
+            )
         )
 
     def vips(self, service: str) -> list[str]:
@@ -285,6 +298,11 @@ class Lab:
 def addresses(ip_json: str) -> set[str]:
     """The addresses in `ip -j addr`."""
     return {info["local"] for link in json.loads(ip_json) for info in link.get("addr_info", ()) if "local" in info}
+
+
+def _seconds(time_text: str) -> float:
+    """RFC 3339 to seconds since the epoch."""
+    return datetime.fromisoformat(time_text).timestamp()
 
 
 def _option(name: str, value: float | str) -> str:
