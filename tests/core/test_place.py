@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from tests.core.cluster import EPOCH, pool
 from tests.core.fleet import NOW, Fleet, fleet, link
 from vipmgr.core.homes import VIPS_PER_INSTANCE
+from vipmgr.core.members import INSTANCES_PER_NODE
 from vipmgr.core.model import Family, Protocol, Reason, Selector, VrrpPolicy
 
 EDGE = Selector(match_labels=(("edge", "yes"),))
@@ -336,6 +337,40 @@ def test_a_local_service_shares_an_instance_when_vrids_run_out():
     homes = [world.register[name].service is not None for name in world.homes().values()]
     assert sorted(homes) == [False, True]
     assert [one.reason for one in placed.problems] == [Reason.VRID_EXHAUSTED]
+
+
+def test_a_local_service_waits_rather_than_share_while_nodes_are_missing():
+    world = fleet(2)
+    world.rest()
+    for name in world.nodes:
+        world.tell(name, drain=True)
+    local(world, "10.0.9.1", "n1")
+    placed = world.place()
+    assert [one.reason for one in placed.unplaced.values()] == [Reason.NO_ELIGIBLE_NODE]
+    for name in world.nodes:
+        world.tell(name, drain=False)
+    assert world.place().unplaced == {}
+
+
+def test_a_node_carries_a_limited_number_of_instances():
+    world = fleet(1, vrrp=VrrpPolicy(instances=INSTANCES_PER_NODE + 2))
+    placed = world.place()
+    assert len(placed.instances) == INSTANCES_PER_NODE
+    assert {one.reason for one in placed.problems} == {Reason.INSTANCE_FULL}
+
+
+def test_a_node_on_two_segments_never_gets_one_vrid_twice():
+    """Instances made on separate racks may share a VRID; a node of both racks can then take only one of them."""
+    policy = VrrpPolicy(instances=1, members=2, vrids=frozenset({9}))
+    racks = {name: Selector(match_labels=((name, "yes"),)) for name in ("p", "q")}
+    world = Fleet(pools={name: pool(name, vrrp=policy, node_selector=rack) for name, rack in racks.items()})
+    world.join("n1", link("eth0", "10.1.0.1/16"), labels={"p": "yes"})
+    world.join("n2", link("eth0", "10.2.0.1/16"), labels={"q": "yes"})
+    world.rest()
+    world.join("both", link("eth0", "10.1.0.9/16"), labels={"p": "yes", "q": "yes"})
+    world.rest()
+    assert [world.register[name].vrid for name in ("p-0", "q-0")] == [9, 9]
+    assert sorted(len(world.register[name].members) for name in ("p-0", "q-0")) == [1, 2]
 
 
 def test_a_rebalanced_instance_is_reported_done_when_its_best_member_is_master():

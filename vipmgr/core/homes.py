@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from vipmgr.core.members import score
@@ -47,25 +47,30 @@ def find_homes(
     shared: Mapping[str, Instance],
     recorded: list[Instance],
     local: Callable[[LocalGroup], Instance | None],
+    *,
+    ready: bool,
 ) -> Homes:
-    """`local` gives the instance of a Local Service, or None: its VIPs then go to the shared ones, if there are any."""
+    """`local` gives the instance of a Local Service, or None. If instances can be made at all (`ready`), what it lacks is
+    a VRID, and its VIPs go to the shared ones."""
     homes = Homes()
+    home = {vip: name for name, instance in shared.items() for vip in instance.vips}
     common = [vip.address for vip in vips if not vip.local]
     for group in _groups(pool, [vip for vip in vips if vip.local], recorded):
         instance = local(group)
         if instance is None:
-            common += [vip.address for vip in group.vips]
+            for vip in group.vips:
+                (common if ready or vip.address in home else homes.homeless).append(vip.address)
             continue
         homes.locals[group.name] = instance
         homes.endpoints[group.name] = group.endpoints
         homes.vips[group.name] = canonical(vip.address for vip in group.vips)
-    _share(pool, common, shared, homes)
+    _share(pool, common, shared, home, homes)
     return homes
 
 
-def canonical(addresses: object) -> tuple[Address, ...]:
+def canonical(addresses: Iterable[Address]) -> tuple[Address, ...]:
     """IPv4 first, then by value."""
-    return tuple(sorted(addresses, key=lambda address: (address.version, int(address))))  # type: ignore[call-overload]
+    return tuple(sorted(addresses, key=lambda address: (address.version, int(address))))
 
 
 def _groups(pool: Pool, vips: list[Vip], recorded: list[Instance]) -> list[LocalGroup]:
@@ -85,8 +90,9 @@ def _groups(pool: Pool, vips: list[Vip], recorded: list[Instance]) -> list[Local
     return [LocalGroup(name, services[name], tuple(members)) for name, members in grouped.items()]
 
 
-def _share(pool: Pool, addresses: list[Address], shared: Mapping[str, Instance], homes: Homes) -> None:
-    home = {vip: name for name, instance in shared.items() for vip in instance.vips}
+def _share(
+    pool: Pool, addresses: list[Address], shared: Mapping[str, Instance], home: Mapping[Address, str], homes: Homes
+) -> None:
     kept: dict[str, list[Address]] = {name: [] for name in shared}
     fresh = []
     for address in addresses:

@@ -78,13 +78,16 @@ def recruit(instance: Instance, wish: Wish, load: Load) -> tuple[Member, ...]:
     if len(kept) == len(instance.members) == room and not wish.endpoints:
         return instance.members
     team = [member for member in kept if member.node in wish.endpoints]
-    fresh = _fresh(instance, wish, load)
-    _fill(team, instance, [node for node in fresh if node in wish.endpoints], room, wish, load)
+    if len(team) < room and wish.endpoints.difference(member.node for member in team):
+        fresh = [node for node in _fresh(instance, wish, load) if node in wish.endpoints]
+        _fill(team, instance, fresh, room, wish, load)
     rest = [member for member in kept if member not in team]
     for member in sorted(rest, key=lambda m: (not wish.master(m.node), not wish.live(m.node), -m.priority)):
         if len(team) < room or not wish.live(member.node):
             team.append(member)
-    _fill(team, instance, [node for node in fresh if node not in wish.endpoints], room, wish, load)
+    if len(team) < room:
+        present = {member.node for member in team}
+        _fill(team, instance, [n for n in _fresh(instance, wish, load) if n not in present], room, wish, load)
     team += spare[: max(0, wish.size - len(team))]
     relieved = any(wish.serves(member.node) for member in team if member in instance.members)
     if not relieved:

@@ -15,7 +15,7 @@ from vipmgr.core.anchors import anchor
 from vipmgr.core.confirm import SILENCE, Scene, scene
 from vipmgr.core.eligible import BLIP, Sites, Stay, Survey, best_member, is_live, stay, survey
 from vipmgr.core.homes import Homes, LocalGroup, find_homes
-from vipmgr.core.members import Load, Wish, rank_again, recruit
+from vipmgr.core.members import INSTANCES_PER_NODE, Load, Wish, rank_again, recruit
 from vipmgr.core.model import (
     Address,
     Instance,
@@ -111,7 +111,8 @@ class _Placer:
         if pool.deleting and not vips:
             return
         shared = self._shared(pool, recorded, found)
-        homes = find_homes(pool, vips, shared, recorded, lambda group: self._local(pool, group, found))
+        ready = found.settled and bool(found.choosable)
+        homes = find_homes(pool, vips, shared, recorded, lambda group: self._local(pool, group, found), ready=ready)
         for name, instance in [*shared.items(), *homes.locals.items()]:
             if name in homes.surplus:
                 continue
@@ -154,7 +155,7 @@ class _Placer:
             self._problem(
                 pool,
                 Reason.VRID_EXHAUSTED,
-                f"no virtual router ID is left for {name} on the segment of interface {pool.interface}",
+                f"no virtual router ID is left on the segment of interface {pool.interface}",
             )
             return None
         instance = Instance(
@@ -169,7 +170,11 @@ class _Placer:
         wish = self._wish(pool, instance, found, group.endpoints if group is not None else frozenset())
         instance = replace(instance, members=recruit(instance, wish, self.load))
         if not instance.members:
-            self._problem(pool, Reason.INSTANCE_FULL, f"no node can take another instance: {name} is not made")
+            self._problem(
+                pool,
+                Reason.INSTANCE_FULL,
+                f"every node carries {INSTANCES_PER_NODE} instances, and {name} finds no place",
+            )
             return None
         self.register.enter(segment, found.family, number)
         self.anchors.add(instance.anchor)
@@ -255,7 +260,7 @@ class _Placer:
                     f"{instance.name} uses virtual router ID {instance.vrid}, and so does {heard[instance.vrid]}",
                 )
         if homes.homeless:
-            problem = self._homeless(pool, found, bool(mine), len(homes.homeless))
+            problem = self._homeless(pool, found, bool(mine and found.choosable), len(homes.homeless))
             self.unplaced.update(dict.fromkeys(homes.homeless, problem))
 
     def _homeless(self, pool: Pool, found: Survey, full: bool, count: int) -> Problem:
