@@ -40,6 +40,11 @@ class Lines:
         *lines, self._rest = (self._rest + data).split(b"\n")
         return [line.decode(errors="replace") for line in lines]
 
+    @property
+    def held_back(self) -> int:
+        """Bytes of the half line at the end."""
+        return len(self._rest)
+
     def forget(self) -> str:
         """The half line held back, when its other half will never come."""
         rest, self._rest = self._rest, b""

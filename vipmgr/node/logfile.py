@@ -48,7 +48,9 @@ class LogTail:
 
     @property
     def cursor(self) -> Cursor:
-        return self._cursor
+        """Where the next reader is to begin: at the half line we hold, if there is one."""
+        inode, offset = self._cursor
+        return Cursor(inode, offset - self._lines.held_back)
 
     @property
     def lag(self) -> int:
@@ -78,7 +80,7 @@ class LogTail:
         """
         if self._descriptor is None:
             return
-        done = self._cursor.offset // _PAGE * _PAGE
+        done = self.cursor.offset // _PAGE * _PAGE
         if os.fstat(self._descriptor).st_blocks * 512 <= limit or done == 0:
             return
         mode = _PUNCH_HOLE | _KEEP_SIZE
