@@ -17,7 +17,7 @@ PYTHON := $(VENV)/bin/python
 # A virtual environment cannot be moved or copied: the stamp names the place it was made for.
 STAMP := $(VENV)/ready-$(shell pwd | cksum | cut -d' ' -f1)
 
-.PHONY: help setup packages demo test check unit lab fix golden reference bench image-check clean
+.PHONY: help setup packages demo test check unit lab fix golden reference lock bench image-check clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,6 +98,16 @@ golden: setup  ## write the golden files anew; read the diff before you commit i
 
 reference: setup  ## write docs/reference.md anew from manifests/crds
 	@$(PYTHON) docs/reference.py > docs/reference.md
+
+lock:  ## write requirements.lock anew from pyproject.toml, with the newest versions
+	@folder=$$(mktemp -d)
+	trap 'rm -rf "$$folder"' EXIT
+	python=$$( $(FIND_PYTHON) )
+	"$$python" -m venv "$$folder"
+	"$$folder/bin/pip" install -q --upgrade pip
+	"$$folder/bin/pip" install -q '.[lab]' --group dev hatchling editables
+	{ echo "# Every package of .venv, exactly as tested; written by \`make lock\`."
+	  "$$folder/bin/pip" freeze --exclude vipmgr; } > requirements.lock
 
 bench: setup  ## measure; prints the tables that README quotes (root)
 	@$(PYTHON) -m bench
