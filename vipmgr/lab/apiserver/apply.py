@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from vipmgr.lab.apiserver.errors import Object, StatusError, bad_request
 from vipmgr.lab.apiserver.fields import Fields, Path, item_step, leaves, shown, value_step
 from vipmgr.lab.apiserver.kinds import Kind
@@ -71,19 +73,29 @@ def merge_applied(target: Target, held: Object, config: Object, manager: str, *,
     if contested and not force:
         raise _conflict(target, contested)
     others = tuple(one.with_fields(one.fields - taken) for one in others)
-    dropped = (mine.fields if mine else frozenset()) - writer.fields
-    for one in others:
-        dropped -= one.fields
-        dropped -= {path for path in dropped if any(_below(path, other) for other in one.fields)}
+    dropped = _dropped(mine.fields if mine else frozenset(), writer.fields, others)
     body = _merged(shape, held, config)
-    for path in sorted(dropped, key=len, reverse=True):
+    for path in dropped:
         _remove(shape, body, path)
     writer = mine if mine is not None and mine.fields == writer.fields and not dropped else writer
     return Applied(body, (*others, writer))
 
 
-def _below(path: Path, other: Path) -> bool:
-    return other[: len(path)] == path
+def _dropped(before: Fields, after: Fields, others: Ownership) -> list[Path]:
+    """What goes away: no longer applied, and nobody else's, nor anything below it. The longest paths come first.
+
+    An item that goes takes its fields along; the keys of an item that stays are what it is known by, so they stay.
+    """
+    gone = before - after
+    kept = {path[:length] for one in others for path in one.fields for length in range(len(path) + 1)}
+    free = gone - kept
+    roots = (path for path in free if not any(path[:length] in free for length in range(len(path))))
+    return sorted((path for path in roots if not _is_key(path)), key=len, reverse=True)
+
+
+def _is_key(path: Path) -> bool:
+    item, name = path[-2] if len(path) > 1 else "", path[-1].removeprefix("f:")
+    return item.startswith("k:") and name in msgspec.json.decode(item[2:])
 
 
 def _conflict(target: Target, contested: Iterable[tuple[Manager, Fields]]) -> StatusError:

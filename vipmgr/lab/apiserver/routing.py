@@ -60,7 +60,7 @@ class Router:
             self._faults.set(**wanted)
         except TypeError as error:
             raise bad_request(str(error)) from error
-        return web.Response(text="ok")
+        return web.json_response({})
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.path

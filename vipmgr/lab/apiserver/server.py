@@ -41,10 +41,10 @@ def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) 
 class ApiServer:
     """A running API server. Everything it holds is in memory and gone when it stops.
 
-    `listen`: port 0 is a free one. `tls`: serve HTTPS with a certificate of its own. `tokens`: bearer token -> user name; under
-    TLS an administrator's token is made and written into the kubeconfig. `definitions`: CustomResourceDefinitions
-    to begin with. `history`: how many changes a watch may go back. `kubeconfig`: where to write that file; by default
-    beside the certificate in a temporary folder.
+    `listen`: port 0 is a free one. `tls`: serve HTTPS with a certificate of its own. `tokens`: bearer token -> user
+    name; with TLS an administrator's token is made and written into the kubeconfig. `definitions`:
+    CustomResourceDefinitions to begin with. `history`: how many changes a watch may go back. `kubeconfig`: where to
+    write that file; by default into a temporary folder.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class ApiServer:
         if self._admin:
             self._tokens[self._admin] = _ADMINISTRATOR
         self._definitions = tuple(definitions)
+        self.authority: bytes | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._kubeconfig = kubeconfig
         self.store = Store(history)
@@ -107,10 +108,10 @@ class ApiServer:
     async def start(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="vipmgr-apiserver-")
         folder = Path(self._folder.name)
-        authority, context = None, None
+        context = None
         if self._tls:
-            authority, key = make_certificate([self._host, "127.0.0.1", "::1", "localhost"])
-            context = server_context(authority, key, folder)
+            self.authority, key = make_certificate(list(dict.fromkeys((self._host, "127.0.0.1", "::1", "localhost"))))
+            context = server_context(self.authority, key, folder)
         self._web = web.Server(self._handle, request_factory=_request, handler_cancellation=True, access_log=None)
         self._runner = web.ServerRunner(self._web, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -118,7 +119,7 @@ class ApiServer:
         self._port = self._runner.addresses[0][1]
         await self._fill()
         self._kubeconfig = self._kubeconfig or folder / "kubeconfig"
-        write_kubeconfig(self._kubeconfig, self.url, authority=authority, token=self._admin)
+        write_kubeconfig(self._kubeconfig, self.url, authority=self.authority, token=self._admin)
 
     async def stop(self) -> None:
         self.faults.heal()
