@@ -50,8 +50,10 @@ def find_homes(
     *,
     ready: bool,
 ) -> Homes:
-    """`local` gives the instance of a Local Service, or None. If instances can be made at all (`ready`), what it lacks is
-    a VRID, and its VIPs go to the shared ones."""
+    """`local` gives the instance of a Local Service, or None.
+
+    If instances can be made at all (`ready`), what it lacks is a VRID, and its VIPs go to the shared ones.
+    """
     homes = Homes()
     home = {vip: name for name, instance in shared.items() for vip in instance.vips}
     common = [vip.address for vip in vips if not vip.local]
