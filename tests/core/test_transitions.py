@@ -262,3 +262,20 @@ def test_names_with_spaces_and_groups_are_read():
     assert read_fifo('INSTANCE "V 1" MASTER 200').name == "V 1"
     assert read_fifo('GROUP "G1" BACKUP 0').kind == "GROUP"
     assert read_log("(V1) sent 0 priority") is None
+
+
+def test_a_fault_that_the_log_tells_without_a_cause_is_a_track_file():
+    merger = Merger()
+    merger.seed("V1", State.MASTER, 254)
+    merger.feed_fifo('INSTANCE "V1" FAULT 254', 1.0)
+    [move] = merger.feed_log("(V1) Entering FAULT STATE", 1.001)
+    assert (move.reason, move.inferred) == (MoveReason.TRACK_FAULT, True)
+
+
+def test_a_new_process_may_speak_before_its_start_is_logged():
+    merger = Merger(fifo=False)
+    merger.feed_log("(V1) Entering BACKUP STATE (init)", 0.0)
+    assert merger.feed_log("Starting VRRP child process, pid=77", 0.0) == []
+    merger.feed_log("(V1) Entering MASTER STATE", 60.0)
+    assert moves(merger.feed_log("(V1) Entering BACKUP STATE (init)", 90.0)) == [("MASTER", "BACKUP", MoveReason.DIED)]
+    assert merger.feed_log("Starting VRRP child process, pid=78", 90.0) == []

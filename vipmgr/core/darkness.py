@@ -38,7 +38,7 @@ class Dark(NamedTuple):
 
 
 def timers(old: Spell, new: Spell) -> tuple[float, float]:
-    """(A, skew) in seconds; (0, 0) when no line tells the interval."""
+    """(A, skew) in seconds; (0, 0) when no line tells the interval. A priority nobody told (0) gives the longest."""
     rows = [spell.known for spell in (old, new)]
     advert = next((row.advert for row in rows if row is not None and row.advert > 0), 0.0)
     priority = new.begun.priority if new.begun is not None else 0
@@ -63,7 +63,8 @@ def dark_time(old: Spell, new: Spell, clock_error: float, *, overlapping: bool) 
         # the address stays on the interface and is answered for until the new master's gratuitous ARP
         return _ms(0.0, max(3 * advert + skew, high))
     if old.reason in SAYS_GOODBYE:
-        return _ms(max(low, skew), max(high, skew))
+        told = new.begun is not None and new.begun.priority > 0
+        return _ms(max(low, skew) if told else low, max(high, skew))
     return _narrow((2 * advert + skew, 3 * advert + skew), (low, high))
 
 

@@ -36,10 +36,11 @@ class FifoLine(NamedTuple):
 
 
 class Entered(NamedTuple):
-    """The log's own word for a transition; everything that explains it was logged before."""
+    """The log's own word for a transition; everything that explains it was logged before. `init`: of a new process."""
 
     instance: str
     state: State
+    init: bool
 
 
 class Clue(NamedTuple):
@@ -64,7 +65,7 @@ class Priority(NamedTuple):
 
 
 class Began(NamedTuple):
-    """A VRRP process starts: whatever was known of the one before is over."""
+    """A VRRP process starts: whatever was known of the one before is over. Its first words may come before this."""
 
 
 class Ended(NamedTuple):
@@ -102,7 +103,10 @@ def _of_instance(pattern: str, make: Callable[[str, re.Match[str]], Word]) -> Ca
 
 
 _INSTANCE_WORDS: Final = (
-    _of_instance(r"Entering (MASTER|BACKUP|FAULT) STATE", lambda name, found: Entered(name, State(found[1]))),
+    _of_instance(
+        r"Entering (MASTER|BACKUP|FAULT) STATE( \(init\))?",
+        lambda name, found: Entered(name, State(found[1]), found[2] is not None),
+    ),
     _of_instance(r"Receive advertisement timeout", lambda name, _: Clue(MoveReason.ADVERT_TIMEOUT, name)),  # D
     _of_instance(r"Backup received priority 0 advert", lambda name, _: Clue(MoveReason.PRIORITY_ZERO, name)),  # D
     _of_instance(

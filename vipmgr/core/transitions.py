@@ -150,6 +150,7 @@ class _Track:
     state: State = State.INIT
     priority: int = 0
     contested_at: float = float("-inf")
+    init_at: float = float("-inf")
     contest: _Pending | None = None
     waiting: deque[_Pending] = field(default_factory=deque)
     entered: deque[_LogSide] = field(default_factory=lambda: deque(maxlen=8))
@@ -199,8 +200,8 @@ class Merger:
     def feed_log(self, message: str, at: float) -> list[Output]:
         word = read_log(message)
         match word:
-            case Entered(instance, state):
-                self._entered(instance, state, at, message)
+            case Entered():
+                self._entered(word, at, message)
             case Clue():
                 self._note(_Found(at, word, message))
             case Heard():
@@ -212,7 +213,7 @@ class Merger:
             case Ended(reason) if not self._fifo:
                 self._end(reason, at, message)
             case Began() if not self._fifo:
-                self._end(MoveReason.DIED, at, message)
+                self._end(MoveReason.DIED, at, message, spare=at - self._near)
         return self._drain(at)
 
     def hint(self, reason: MoveReason, at: float, instance: str | None = None, evidence: str = "") -> None:
@@ -269,15 +270,17 @@ class Merger:
             pending.result = Transition(at, instance, pending.was, now, track.priority, reason, line)
             track.clues.clear()
 
-    def _entered(self, instance: str, state: State, at: float, line: str) -> None:
+    def _entered(self, entered: Entered, at: float, line: str) -> None:
+        instance, state, init = entered
         track = self._track(instance)
+        track.init_at = at if init else track.init_at
         clues = self._clues_for(instance, track, at)
         track.clues.clear()
         if not self._fifo:
             if track.state is not state:
                 was, track.state = track.state, state
                 pending = _Pending(at, instance, was, state, track.priority, line)
-                pending.result = _explain(pending, clues, line)
+                pending.result = _explain(pending, clues, line, logged=True)
                 self._queue.append(pending)
             return
         track.entered.append(_LogSide(at, state, line, tuple(clues)))
@@ -310,8 +313,11 @@ class Merger:
         track.contested_at = at
         return True
 
-    def _end(self, reason: MoveReason, at: float, line: str) -> None:
+    def _end(self, reason: MoveReason, at: float, line: str, spare: float = float("inf")) -> None:
+        """`spare`: instances that began since are of the process that comes, not of the one that went."""
         for name, track in self._tracks.items():
+            if track.init_at >= spare:
+                continue
             if reason is MoveReason.DIED and track.waiting and track.waiting[-1].now is State.BACKUP:
                 # the new process's first FIFO line overtook the old one's obituary in the log
                 track.clues.append(_Found(at, Clue(reason, name), line))
@@ -338,7 +344,7 @@ class Merger:
             while track.entered.popleft() is not side:
                 pass
             track.waiting.popleft()
-            pending.result = _explain(pending, side.clues, side.line)
+            pending.result = _explain(pending, side.clues, side.line, logged=True)
 
     def _drain(self, at: float) -> list[Output]:
         """Outputs in order: the first that still waits holds back the rest, for `wait` seconds at most."""
@@ -364,11 +370,11 @@ class Merger:
         if pending in track.waiting:
             track.waiting.remove(pending)
         clues = self._clues_for(pending.instance, track, pending.at)
-        pending.result = _explain(pending, clues, pending.line)
+        pending.result = _explain(pending, clues, pending.line, logged=False)
         track.clues.clear()
 
 
-def _explain(pending: _Pending, clues: Iterable[_Found], line: str) -> Transition:
+def _explain(pending: _Pending, clues: Iterable[_Found], line: str, *, logged: bool) -> Transition:
     assert pending.now is not None  # noqa: S101 - only transitions have a reason
     now = pending.now
     telling = sorted(
@@ -376,5 +382,10 @@ def _explain(pending: _Pending, clues: Iterable[_Found], line: str) -> Transitio
         key=lambda one: _PRECEDENCE[one.clue.reason],
     )
     reason = telling[0].clue.reason if telling else INFERRED[pending.was, now]
+    if logged and not telling and now is State.FAULT and pending.was in (State.BACKUP, State.MASTER):
+        # a link or an address that goes is always logged, a track file only under -D
+        reason = MoveReason.TRACK_FAULT
+    if not telling and pending.was is State.MASTER and line.endswith("(init)"):
+        reason = MoveReason.DIED  # a new process speaks where the old one said no goodbye
     evidence = telling[0].line if telling else line
     return Transition(pending.at, pending.instance, pending.was, now, pending.priority, reason, evidence, not telling)
