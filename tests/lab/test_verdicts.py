@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vipmgr.core.darkness import Dark
-from vipmgr.core.findings import PARTITION, Failover, Report
+from vipmgr.core.findings import PARTITION, Failover, Report, SplitBrain
 from vipmgr.core.model import MoveReason
 from vipmgr.lab.verdicts import Seen, compare
 
@@ -54,6 +54,14 @@ def test_every_difference_is_an_objection(seen, moves, objection):
 def test_a_master_that_answers_on_may_be_dark_for_less_than_the_timers_say():
     assert verdict(SEEN._replace(dark_ms=0.0), move(cause=PARTITION)) == ""
     assert verdict(SEEN._replace(dark_ms=400.0), move(cause=PARTITION)) == "400 ms is not within 0-301 ms"
+
+
+def test_the_end_of_a_split_brain_goes_to_its_survivor():
+    split = SplitBrain(99.0, 101.0, "eip-pool-0", (VIP,), ("n1", "n2"), "n2: higher-priority-heard", "n1")
+    back = SEEN._replace(source="n2", target="n1", dark_ms=5.0)
+    assert compare(back, Report(split_brain=(split,))) == ("split brain of n1 and n2 ends", None, "")
+    assert compare(back._replace(target="n2"), Report(split_brain=(split,))).objection == "the VIP went from n2 to n2"
+    assert compare(back, Report(split_brain=(split._replace(until=None),))).objection == "the audit saw no move"
 
 
 def test_two_moves_in_one_window_are_one_way():

@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from typing import Final, NamedTuple, TextIO
 
-from vipmgr.core.findings import Failover
 from vipmgr.lab.client import Lab
 from vipmgr.lab.sight import Prober
 from vipmgr.lab.trial import SETTLE_SECONDS, measure
@@ -69,7 +68,7 @@ class Result(NamedTuple):
     title: str
     seen: Seen
     moves: bool
-    verdict: Verdict = Verdict(None, "")
+    verdict: Verdict = Verdict("", None, "")
 
     @property
     def objection(self) -> str:
@@ -155,14 +154,7 @@ def table(results: Sequence[Result]) -> str:
 def _row(result: Result) -> tuple[str, ...]:
     seen = result.seen
     moved = f"{seen.source} -> {seen.target}" if seen.source != seen.target else "-"
-    cause, dark = _words(result.verdict.failover)
+    verdict = result.verdict
+    dark = f"{verdict.dark.low:.0f}-{verdict.dark.high:.0f} ms" if verdict.dark else "-"
     agree = f"NO: {result.objection}" if result.objection else "yes"
-    return result.title, seen.vip, moved, f"{seen.dark_ms:.1f} ms", cause, dark, agree
-
-
-def _words(failover: Failover | None) -> tuple[str, str]:
-    if failover is None:
-        return "no move", "-"
-    if failover.dark is None:
-        return failover.cause, "unknown"
-    return failover.cause, f"{failover.dark.low:.0f}-{failover.dark.high:.0f} ms"
+    return result.title, seen.vip, moved, f"{seen.dark_ms:.1f} ms", verdict.cause or "no move", dark, agree

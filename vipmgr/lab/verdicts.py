@@ -8,20 +8,21 @@ measure lies within its bounds, give or take what the prober cannot resolve.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from vipmgr.core.audit import judge
 from vipmgr.core.audit_line import read_line
-from vipmgr.core.findings import PARTITION, Failover, Limits, Report
+from vipmgr.core.darkness import Dark
+from vipmgr.core.findings import PARTITION, Failover, Limits, Report, SplitBrain
 from vipmgr.core.ledger import Ledger
 from vipmgr.core.model import MoveReason
 
-CLOCK_ERROR = 0.02
-"""seconds; all nodes of a lab read one clock"""
-TOLERANCE_MS = 25.0
+CLOCK_ERROR: Final = Limits().clock_error
+"""Seconds. All nodes of a lab read one clock, but a line is written a moment after the fact."""
+TOLERANCE_MS: Final = 25.0
 """one probe on either side, and the time the first gratuitous ARP takes when the machine is busy"""
 
-ANSWERS_ON = frozenset({PARTITION, MoveReason.DIED})
+ANSWERS_ON: Final = frozenset({PARTITION, MoveReason.DIED})
 """Causes after which the old master's kernel may go on answering: dark for less than the timers say, or not at all."""
 
 
@@ -37,9 +38,12 @@ class Seen(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """`failover`: the audit's last of this VIP in the window, None for none. `objection`: "" when both agree."""
+    """What the audit says of this VIP in the window: `cause` ("" when it saw no move) and the bounds of the darkness.
 
-    failover: Failover | None
+    `objection`: "" when both agree."""
+
+    cause: str
+    dark: Dark | None
     objection: str
 
 
@@ -49,30 +53,42 @@ def audit(lines: Iterable[str]) -> Report:
     for line in lines:
         if (read := read_line(line.encode())) is not None:
             ledger.add(read)
-    return judge(ledger, Limits(clock_error=CLOCK_ERROR))
+    return judge(ledger, Limits())
 
 
 def compare(seen: Seen, report: Report) -> Verdict:
-    moves = [
-        one for one in report.failovers if seen.vip in one.vips and seen.began - CLOCK_ERROR <= one.at <= seen.ended
-    ]
-    moved = seen.source != seen.target
-    if not moves:
-        lost = seen.dark_ms > TOLERANCE_MS
-        return Verdict(None, "the audit saw no move" if moved else "dark, and the audit saw nothing" if lost else "")
-    first, last = moves[0], moves[-1]
-    if (first.source, last.target) != (seen.source, seen.target):
-        return Verdict(last, f"the VIP went from {seen.source} to {seen.target}")
-    return Verdict(last, _dark_objection(seen.dark_ms, moves))
+    moves = [one for one in report.failovers if seen.vip in one.vips and _within(one.at, seen)]
+    healed = [one for one in report.split_brain if seen.vip in one.vips and _within(one.until, seen)]
+    if moves:
+        return _of_moves(seen, moves)
+    if healed:
+        return _of_healing(seen, healed[-1])
+    if seen.source != seen.target:
+        return Verdict("", None, "the audit saw no move")
+    return Verdict("", None, "dark, and the audit saw nothing" if seen.dark_ms > TOLERANCE_MS else "")
 
 
-def _dark_objection(dark_ms: float, moves: Sequence[Failover]) -> str:
+def _within(at: float | None, seen: Seen) -> bool:
+    return at is not None and seen.began - CLOCK_ERROR <= at <= seen.ended + CLOCK_ERROR
+
+
+def _of_healing(seen: Seen, split: SplitBrain) -> Verdict:
+    """Two masters became one: whoever the audit says survived answers the client."""
+    agreed = seen.target == split.survivor and seen.source in split.nodes
+    objection = "" if agreed else f"the VIP went from {seen.source} to {seen.target}"
+    return Verdict(f"split brain of {' and '.join(split.nodes)} ends", None, objection)
+
+
+def _of_moves(seen: Seen, moves: Sequence[Failover]) -> Verdict:
     """The longest darkness the client saw is that of one of the moves."""
+    first, last = moves[0], moves[-1]
     bounds = [one.dark for one in moves if one.dark is not None]
+    if (first.source, last.target) != (seen.source, seen.target):
+        return Verdict(last.cause, last.dark, f"the VIP went from {seen.source} to {seen.target}")
     if not bounds:
-        return "the audit knows no bounds"
+        return Verdict(last.cause, None, "the audit knows no bounds")
     low = 0.0 if any(one.cause in ANSWERS_ON for one in moves) else max(one.low for one in bounds)
-    high = max(one.high for one in bounds)
-    if low - TOLERANCE_MS <= dark_ms <= high + TOLERANCE_MS:
-        return ""
-    return f"{dark_ms:.0f} ms is not within {low:.0f}-{high:.0f} ms"
+    dark = Dark(low, max(one.high for one in bounds))
+    if dark.low - TOLERANCE_MS <= seen.dark_ms <= dark.high + TOLERANCE_MS:
+        return Verdict(last.cause, dark, "")
+    return Verdict(last.cause, dark, f"{seen.dark_ms:.0f} ms is not within {dark.low:.0f}-{dark.high:.0f} ms")
