@@ -117,6 +117,12 @@ class Cluster:
 
         await until(fact)
 
+    async def served(self, name: str) -> None:
+        async def fact() -> bool:
+            return bool(await self.ip(name))
+
+        await until(fact)
+
     async def refused(self, name: str, reason: str) -> str:
         """Wait for that reason; the message."""
         message = ""
