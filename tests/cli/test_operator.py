@@ -1,0 +1,350 @@
+"""The operator's commands against an API server: what they print, what they write, and how they end."""
+
+import asyncio
+import json
+import sys
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.diary import Diary
+from vipmgr.cli.main import main
+from vipmgr.kube.auth import Access
+from vipmgr.kube.client import Client
+from vipmgr.kube.resources import EIPS, NAMESPACES, NODES, PODS, VIP_NODES, VRRP_INSTANCES
+from vipmgr.lab.apiserver import ApiServer, read_definitions
+from vipmgr.lab.apiserver.reading import LOG_ANNOTATION
+
+CRDS = Path(__file__).parents[2] / "manifests" / "crds"
+SINCE = "2026-11-22T21:00:00.000000Z"
+
+
+class Town:
+    """An API server in a thread of its own, so that commands can run their own event loop here."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever)
+        self.thread.start()
+        self.server = ApiServer(definitions=read_definitions(CRDS))
+        self.do(self.server.start())
+
+    def do(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(20)
+
+    def close(self) -> None:
+        self.do(self.server.stop())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()
+
+    def tell(self, act):
+        """Run `act(client)`, a coroutine function."""
+
+        async def connected():
+            async with Client(Access(self.server.url)) as client:
+                return await act(client)
+
+        return self.do(connected())
+
+    def make(self, resource, name, *, status=None, namespace="", **body):
+        metadata = {"name": name, **body.pop("metadata", {})}
+
+        async def act(client):
+            await client.create(resource, {"metadata": metadata, **body}, namespace=namespace)
+            if status is not None:
+                await client.patch(resource, name, {"status": status}, namespace=namespace, subresource="status")
+
+        self.tell(act)
+
+    def change(self, resource, name, **status):
+        self.tell(lambda client: client.patch(resource, name, {"status": status}, subresource="status"))
+
+    def annotations(self, resource, name):
+        return self.tell(lambda client: client.get(resource, name)).metadata.annotations or {}
+
+    def node(self, name, states):
+        instances = [
+            {"name": one, "state": state, "priority": 254, "since": SINCE, "transitions": 2}
+            for one, state in states.items()
+        ]
+        spec = [
+            {"name": one, "eip": "pool", "interface": "eth0", "family": "IPv4", "virtualRouterID": 51, "priority": 254,
+             "anchor": "169.254.1.1", "advertIntervalMs": 100}
+            for one in states
+        ]  # fmt: skip
+        self.make(
+            VIP_NODES,
+            name,
+            spec={"revision": "r1", "instances": spec},
+            status={
+                "revision": "r1",
+                "keepalived": {"running": True},
+                "instances": instances,
+                "interfaces": [{"name": "eth0", "mac": f"02:00:00:00:00:0{name[-1]}", "up": True}],
+            },
+        )
+        self.make(NODES, name, status={"conditions": [{"type": "Ready", "status": "True"}]})
+
+    def instance(self, name, members, master, vips):
+        self.make(
+            VRRP_INSTANCES,
+            name,
+            spec={
+                "eip": "pool",
+                "interface": "eth0",
+                "family": "IPv4",
+                "virtualRouterID": 51,
+                "anchor": "169.254.1.1",
+                "members": [{"node": one, "priority": 254 - 2 * rank} for rank, one in enumerate(members)],
+                "vips": vips,
+            },
+            status={"master": master, "masters": [master], "since": SINCE, "transitions": 4},
+        )
+
+
+@contextmanager
+def town_of_three(monkeypatch):
+    town = Town()
+    monkeypatch.setenv("VIPMGR_API_SERVER", town.server.url)
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    try:
+        town.make(EIPS, "pool", spec={"address": "10.0.0.1-10.0.0.9", "protocol": "vip", "interface": "eth0"})
+        town.change(EIPS, "pool", usage=2, poolSize=9, ready=True, used={"10.0.0.5": "a/web;a/api", "10.0.0.6": "b/db"})
+        town.node("n1", {"pool-0": "BACKUP", "pool-1": "MASTER"})
+        town.node("n2", {"pool-0": "MASTER", "pool-1": "BACKUP"})
+        town.node("n3", {"pool-0": "BACKUP"})
+        town.instance("pool-0", ["n1", "n2", "n3"], "n2", ["10.0.0.5"])
+        town.instance("pool-1", ["n1", "n2"], "n1", ["10.0.0.6"])
+        yield town
+    finally:
+        town.close()
+
+
+@pytest.fixture
+def town(monkeypatch):
+    with town_of_three(monkeypatch) as made:
+        yield made
+
+
+def vipmgr(capsys, *words):
+    """(exit status, standard output, standard error)"""
+    status = main(words)
+    said = capsys.readouterr()
+    return status, said.out, said.err
+
+
+def test_status_shows_holder_next_and_pools_when_all_is_well(town, capsys):
+    status, out, _ = vipmgr(capsys, "status")
+    assert status == 0
+    assert out.startswith("All well: 2 VIPs, each held by one of 3 nodes.")
+    [row] = [line.split() for line in out.splitlines() if line.startswith("pool-0")]
+    assert row[1] == "n2"
+    assert row[3:] == ["n1", "4", "10.0.0.5"]
+    assert "2 of 9" in out
+    assert "\x1b" not in out
+
+
+def test_status_says_first_what_is_wrong(town, capsys):
+    town.change(VRRP_INSTANCES, "pool-0", masters=["n1", "n2"], contested=True)
+    town.change(VRRP_INSTANCES, "pool-1", master="", masters=[])
+    town.change(VIP_NODES, "n3", refused={"revision": "r1", "message": "unknown keyword 'x'"})
+    status, out, _ = vipmgr(capsys, "status")
+    assert status == 3
+    assert out.splitlines()[:3] == [
+        "instance pool-0: two masters: n1 and n2 both hold 10.0.0.5",
+        "instance pool-1: nobody holds 10.0.0.6",
+        "node n3: refused its plan, keeps the last good one: unknown keyword 'x'",
+    ]
+
+
+def test_status_as_json_is_whole(town, capsys):
+    _, out, _ = vipmgr(capsys, "status", "-o", "json")
+    view = json.loads(out)
+    assert [one["masters"] for one in view["instances"]] == [["n2"], ["n1"]]
+    assert view["instances"][0]["since"] == SINCE
+    assert [one["name"] for one in view["nodes"]] == ["n1", "n2", "n3"]
+
+
+@pytest.mark.parametrize("question", ["10.0.0.5", "a/web", "a/api"])
+def test_where_finds_an_address_by_itself_and_by_each_of_its_services(town, capsys, question):
+    status, out, _ = vipmgr(capsys, "where", question, "-o", "json")
+    assert status == 0
+    [place] = json.loads(out)
+    assert (place["nodes"], place["interface"], place["mac"]) == (["n2"], "eth0", "02:00:00:00:00:02")
+    assert (place["instance"], place["next"], place["services"]) == ("pool-0", "n1", ["a/web", "a/api"])
+
+
+def test_where_helps_with_a_name_mistyped(town, capsys):
+    status, _, err = vipmgr(capsys, "where", "a/wbe")
+    assert status == 2
+    assert "did you mean a/web?" in err
+    assert vipmgr(capsys, "where", "10.0.0.500")[0] == 2
+
+
+def test_where_says_that_nobody_answers(town, capsys):
+    town.change(VRRP_INSTANCES, "pool-1", master="", masters=[])
+    status, out, _ = vipmgr(capsys, "where", "10.0.0.6")
+    assert status == 3
+    assert "nobody" in out
+
+
+class Agents(threading.Thread):
+    """Plays agents and controller for one wish: waits for the annotation, then changes the statuses."""
+
+    def __init__(self, town, resource, name, annotation, then):
+        super().__init__()
+        self.town, self.resource, self.name_, self.annotation, self.then = town, resource, name, annotation, then
+
+    def run(self):
+        while self.annotation not in self.town.annotations(self.resource, self.name_):
+            pass
+        self.then()
+
+
+def test_drain_waits_until_the_agent_says_so_and_tells_what_moved(town, capsys):
+    def hand_over():
+        town.change(VRRP_INSTANCES, "pool-0", master="n1", masters=["n1"], since="2099-01-01T00:00:00.000000Z")
+        town.change(VIP_NODES, "n2", drained=True)
+
+    agents = Agents(town, VIP_NODES, "n2", "vipmgr.io/drain", hand_over)
+    agents.start()
+    status, out, _ = vipmgr(capsys, "drain", "n2")
+    agents.join()
+    assert status == 0
+    assert out.splitlines()[0] == "n2 is drained"
+    assert "n2 -> n1" in out
+
+
+def test_drain_that_is_not_confirmed_fails_and_stays_asked_for(town, capsys):
+    status, _, err = vipmgr(capsys, "drain", "n2", "--timeout", "300ms")
+    assert status == 1
+    assert "not drained after 300ms" in err
+    assert town.annotations(VIP_NODES, "n2") == {"vipmgr.io/drain": "true"}
+
+
+def test_drain_refuses_to_leave_an_address_in_the_dark(town, capsys):
+    town.change(VIP_NODES, "n2", instances=[])
+    status, _, err = vipmgr(capsys, "drain", "n1")
+    assert status == 1
+    assert "nobody else stands by for pool-1" in err
+    assert town.annotations(VIP_NODES, "n1") == {}
+    assert vipmgr(capsys, "drain", "n1", "--force", "--no-wait")[0] == 0
+    assert town.annotations(VIP_NODES, "n1") == {"vipmgr.io/drain": "true"}
+
+
+def test_an_unknown_node_is_answered_with_the_nearest_one(town, capsys):
+    status, _, err = vipmgr(capsys, "drain", "n22")
+    assert status == 2
+    assert "no node n22; did you mean n2?" in err
+
+
+def test_undrain_takes_the_wish_back_and_waits(town, capsys):
+    assert vipmgr(capsys, "undrain", "n2") == (0, "n2 is not drained\n", "")
+    vipmgr(capsys, "drain", "n2", "--no-wait")
+    assert vipmgr(capsys, "undrain", "n2")[:2] == (0, "n2 may hold VIPs again\n")
+    assert town.annotations(VIP_NODES, "n2") == {}
+
+
+def test_rebalance_shows_and_then_asks_only_for_what_is_not_where_planned(town, capsys):
+    status, out, _ = vipmgr(capsys, "rebalance", "--dry-run")
+    assert status == 0
+    assert [line.split() for line in out.splitlines()[1:]] == [["pool-0", "n2", "->", "n1", "10.0.0.5"]]
+    assert town.annotations(VRRP_INSTANCES, "pool-0") == {}
+
+    agents = Agents(
+        town,
+        VRRP_INSTANCES,
+        "pool-0",
+        "vipmgr.io/rebalance",
+        lambda: town.change(VRRP_INSTANCES, "pool-0", master="n1", masters=["n1"]),
+    )
+    agents.start()
+    status, _, _ = vipmgr(capsys, "rebalance", "--eip", "pool")
+    agents.join()
+    assert status == 0
+    assert town.annotations(VRRP_INSTANCES, "pool-1") == {}
+    assert "every instance is held" in vipmgr(capsys, "rebalance")[1]
+
+
+def test_audit_reads_the_agents_logs_through_the_cluster(town, capsys, tmp_path):
+    n1, n2 = Diary("n1"), Diary("n2", priority=252)
+    n1.go(0.0, "MASTER")
+    n2.go(0.0, "BACKUP", "started")
+    n1.go(10.0, "FAULT", "drained")
+    n2.go(10.003, "MASTER", "advertisement-timeout")
+    town.make(NAMESPACES, "vipmgr-system")
+    for diary in (n1, n2):
+        log = tmp_path / f"{diary.node}.log"
+        log.write_bytes(b"\n".join([b'{"event":"agent.ready"}', *diary.lines]) + b"\n")
+        labels = {"app.kubernetes.io/name": "vipmgr", "app.kubernetes.io/component": "agent"}
+        town.make(
+            PODS,
+            f"agent-{diary.node}",
+            namespace="vipmgr-system",
+            metadata={"labels": labels, "annotations": {LOG_ANNOTATION: str(log)}},
+            spec={"nodeName": diary.node, "containers": [{"name": "agent", "image": "x"}]},
+        )
+    status, out, _ = vipmgr(capsys, "audit", "-o", "json")
+    assert status == 0
+    [move] = json.loads(out)["failovers"]
+    assert (move["from"], move["to"], move["cause"]) == ("n1", "n2", "drained")
+
+
+def test_a_cluster_that_does_not_answer_is_one_line(capsys, monkeypatch):
+    monkeypatch.setenv("VIPMGR_API_SERVER", "http://127.0.0.1:1")
+    status, out, err = vipmgr(capsys, "status")
+    assert (status, out) == (1, "")
+    assert len(err.splitlines()) == 1
+    assert "no cluster answers at http://127.0.0.1:1" in err
+
+
+def record(tmp_path, split=False, lost=False):
+    """Two audit files."""
+    n1, n2 = Diary("n1"), Diary("n2", priority=252)
+    n1.go(0.0, "MASTER")
+    n2.go(0.0, "BACKUP", "started")
+    n2.seq += lost
+    n2.go(10.0, "MASTER", "advertisement-timeout")
+    if split:
+        n1.go(15.0, "BACKUP", "higher-priority-heard")
+    for diary in (n1, n2):
+        (tmp_path / f"{diary.node}.jsonl").write_bytes(b"\n".join(diary.lines) + b"\n")
+    return [str(tmp_path / "n1.jsonl"), str(tmp_path / "n2.jsonl")]
+
+
+@pytest.mark.parametrize(("what", "expected"), [({}, 0), ({"split": True}, 3), ({"lost": True}, 4)])
+def test_audit_ends_with_the_status_its_help_promises(tmp_path, capsys, what, expected):
+    assert vipmgr(capsys, "audit", *record(tmp_path, **what))[0] == expected
+
+
+def test_audit_says_first_what_is_worst(tmp_path, capsys):
+    out = vipmgr(capsys, "audit", *record(tmp_path, split=True))[1].splitlines()
+    assert out[0] == "All 1 instances have one owner now. 1 failovers, 1 split brains, 0 times without an owner."
+    assert out[2] == "SPLIT BRAIN"
+    assert "n1 + n2" in out[4]
+    assert "5000ms" in out[4]
+
+
+def test_audit_reads_standard_input_and_keeps_to_what_is_asked(tmp_path, capsys, monkeypatch):
+    files = record(tmp_path)
+    whole = tmp_path / "both"
+    whole.write_bytes(b"".join(Path(one).read_bytes() for one in files))
+    with whole.open() as stream:
+        monkeypatch.setattr(sys, "stdin", stream)
+        out = vipmgr(capsys, "audit", "-", "-o", "yaml", "--vip", "10.0.0.5")[1]
+    assert "cause: node-lost" in out
+    assert "failovers: []" in vipmgr(capsys, "audit", *files, "-o", "yaml", "--vip", "10.0.0.6")[1]
+    assert "failovers: []" in vipmgr(capsys, "audit", *files, "-o", "yaml", "--node", "n3")[1]
+    assert "failovers: []" in vipmgr(capsys, "audit", *files, "-o", "yaml", "--since", "2030-01-01T00:00:00Z")[1]
+
+
+@pytest.mark.parametrize(
+    "words", [["/no/such/file"], ["--since", "yesterday"], ["--clock-error", "5"], ["--node=a", "--node=b"]]
+)
+def test_audit_called_wrongly_says_which_word_is_wrong(words, tmp_path, capsys):
+    status, _, err = vipmgr(capsys, "audit", *([*record(tmp_path), *words] if words[0][0] == "-" else words))
+    assert status == 2
+    assert len(err.splitlines()) == 1
