@@ -8,6 +8,7 @@ from typing import Final
 
 from vipmgr.core.wire import VipNodeSpec
 
+_WORD: Final = re.compile(r"[^\s/]+")
 _INSTANCE: Final = re.compile(r"^\s*vrrp_instance\s+(\S+)", re.MULTILINE)
 
 
@@ -24,7 +25,7 @@ def complaint(spec: VipNodeSpec) -> str | None:
     twice = sorted(vip for vip, count in owners.items() if count > 1)
     if twice:
         return f"address {', '.join(twice[:5])} is in more than one place"
-    missing = sorted(vip for vip in owners if vip not in spec.keepalived)
+    missing = sorted(owners.keys() - set(_WORD.findall(spec.keepalived)))
     if missing:
         return f"address {', '.join(missing[:5])} is planned but not in the configuration"
     return _shared_vrid(spec)
