@@ -94,7 +94,7 @@ fix: setup  ## format, and repair what the linter can
 	$(PYTHON) -m ruff format .
 
 golden: setup  ## write the golden files anew; read the diff before you commit it
-	@UPDATE_GOLDEN=1 $(PYTHON) -m pytest -q -m "not lab" -k golden
+	@$(PYTHON) -m tests.core.golden_cases
 
 reference: setup  ## write docs/reference.md anew from manifests/crds
 	@$(PYTHON) docs/reference.py > docs/reference.md
@@ -110,7 +110,7 @@ lock:  ## write requirements.lock anew from pyproject.toml, with the newest vers
 	  "$$folder/bin/pip" freeze --exclude vipmgr; } > requirements.lock
 
 bench: setup  ## measure; prints the tables that README quotes (root)
-	@$(PYTHON) -m bench
+	@for one in bench/*.py; do $(PYTHON) $$one; done
 
 image-check: setup  ## do the steps of the Dockerfile in a Debian root made by debootstrap (root)
 	@$(PYTHON) tests/image/build.py
