@@ -12,6 +12,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+
 from vipmgr.lab.apiserver import ApiServer, read_definitions
 from vipmgr.lab.apiserver.real import RealApiServer, assets
 

@@ -2,6 +2,7 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from vipmgr.lab.apiserver.fields import from_tree, to_tree
 
 EIPS = "/apis/network.kubesphere.io/v1alpha2/eips"

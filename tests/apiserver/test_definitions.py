@@ -1,6 +1,7 @@
 """Custom resources: defaults, pruning, validation, CEL."""
 
 import pytest
+
 from vipmgr.lab.apiserver.schema import Structural
 
 EIPS = "/apis/network.kubesphere.io/v1alpha2/eips"

@@ -1,6 +1,7 @@
 """What happens to one object between its creation and its end."""
 
 import aiohttp
+
 from vipmgr.lab.apiserver import ApiServer
 
 EIPS = "/apis/network.kubesphere.io/v1alpha2/eips"
@@ -22,7 +23,9 @@ def eip(name, **spec):
 async def test_a_created_object_gets_uid_time_and_revision(api):
     body = await api.made(f"{api.namespaced}/configmaps", config_map())
     metadata = body["metadata"]
-    assert metadata["uid"] and metadata["creationTimestamp"].endswith("Z") and int(metadata["resourceVersion"]) > 0
+    assert len(metadata["uid"]) == 36
+    assert metadata["creationTimestamp"].endswith("Z")
+    assert int(metadata["resourceVersion"]) > 0
     assert (body["kind"], body["apiVersion"], metadata["namespace"]) == ("ConfigMap", "v1", api.namespace)
 
 

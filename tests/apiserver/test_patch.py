@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from vipmgr.lab.apiserver.builtin import KINDS
 from vipmgr.lab.apiserver.errors import StatusError
 from vipmgr.lab.apiserver.patch import JSON_PATCH, MERGE_PATCH, merged, patched

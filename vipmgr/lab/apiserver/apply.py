@@ -11,10 +11,11 @@ from typing import Any
 
 import msgspec
 
+from vipmgr.lab.apiserver.clock import now
 from vipmgr.lab.apiserver.errors import Object, StatusError, bad_request
 from vipmgr.lab.apiserver.fields import Fields, Path, item_step, leaves, shown, value_step
 from vipmgr.lab.apiserver.kinds import Kind
-from vipmgr.lab.apiserver.managed import Manager, Ownership, managers_of, stamp
+from vipmgr.lab.apiserver.managed import Manager, Ownership, managers_of
 from vipmgr.lab.apiserver.objects import Objects, Target, Write
 from vipmgr.lab.apiserver.shapes import Shape, shape_of
 from vipmgr.lab.apiserver.store import Record
@@ -56,7 +57,7 @@ def _writer(kind: Kind, config: Object, manager: str, subresource: str) -> Manag
     if "status" in kind.subresources:
         status = bool(subresource)
         fields = frozenset(path for path in fields if (path[0] == "f:status") == status)
-    return Manager(manager, "Apply", kind.api_version, subresource, fields, stamp())
+    return Manager(manager, "Apply", kind.api_version, subresource, fields, now())
 
 
 def merge_applied(target: Target, held: Object, config: Object, manager: str, *, force: bool) -> Applied:
@@ -122,11 +123,11 @@ def _using(manager: Manager) -> str:
 
 def _merged(shape: Shape, held: Any, wanted: Any) -> Any:
     """A deep copy of the one with the other laid over it."""
-    if isinstance(wanted, dict) and not shape.atomic_map():
+    if isinstance(wanted, dict) and not shape.atomic_map:
         below = held if isinstance(held, dict) else {}
         kept = {name: _copy(value) for name, value in below.items() if name not in wanted}
         return kept | {name: _merged(shape.child(name), below.get(name), value) for name, value in wanted.items()}
-    lists = shape.lists() if isinstance(wanted, list) and isinstance(held, list) else None
+    lists = shape.lists if isinstance(wanted, list) and isinstance(held, list) else None
     if lists is None or lists.kind == "atomic":
         return _copy(wanted)
     if lists.kind == "set":
@@ -155,7 +156,7 @@ def _remove(shape: Shape, node: Any, path: Path) -> None:
         if not rest or node[text] in ({}, []):
             del node[text]
         return
-    lists = shape.lists()
+    lists = shape.lists
     items = node if isinstance(node, list) else []
     steps = [value_step(item) if kind == "v" else item_step(lists, item) for item in items]
     if step not in steps:

@@ -36,11 +36,11 @@ def leaves(shape: Shape, body: Object) -> dict[Path, Any]:
 
 
 def _walk(shape: Shape, value: Any, path: Path, found: dict[Path, Any]) -> None:
-    if isinstance(value, dict) and value and not shape.atomic_map():
+    if isinstance(value, dict) and value and not shape.atomic_map:
         for name, part in value.items():
             _walk(shape.child(name), part, (*path, f"f:{name}"), found)
         return
-    lists = shape.lists() if isinstance(value, list) and value else None
+    lists = shape.lists if isinstance(value, list) and value else None
     if lists is None or lists.kind == "atomic":
         found[path] = value
     elif lists.kind == "set":
@@ -66,16 +66,14 @@ def value_step(item: Any) -> str:
 def to_tree(fields: Iterable[Path]) -> Object:
     """FieldsV1. A node with something below it that is itself in the set has a `.`."""
     tree: Object = {}
-    members = sorted(fields)
-    for path in members:
+    members = []
+    for path in fields:
         node = tree
         for step in path:
             node = node.setdefault(step, {})
-    for path in members:
-        node = tree
-        for step in path:
-            node = node[step]
-        if node and "." not in node:
+        members.append(node)
+    for node in members:
+        if node:
             node["."] = {}
     return tree
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
+from vipmgr.lab.apiserver.clock import now
 from vipmgr.lab.apiserver.errors import Object
 from vipmgr.lab.apiserver.fields import Fields, from_tree, leaves, to_tree
 from vipmgr.lab.apiserver.kinds import Kind
@@ -72,10 +72,6 @@ def forget_managers(body: Object) -> Object:
     return {**body, "metadata": metadata}
 
 
-def stamp() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def note_update(kind: Kind, old: Object | None, new: Object, manager: str, subresource: str) -> Object:
     """`new` with the changed fields in the hands of `manager` (operation Update) and of nobody else.
 
@@ -86,7 +82,7 @@ def note_update(kind: Kind, old: Object | None, new: Object, manager: str, subre
     after = leaves(shape, new)
     changed = frozenset(path for path, value in after.items() if path not in before or before[path] != value)
     gone = before.keys() - after.keys()
-    writer = Manager(manager, "Update", kind.api_version, subresource, changed, stamp())
+    writer = Manager(manager, "Update", kind.api_version, subresource, changed, now())
     held = () if old is None or _cleared(new) else managers_of(old)
     others = [one.with_fields(one.fields - changed - gone) for one in held if not one.same(writer)]
     mine = next((one for one in held if one.same(writer)), None)

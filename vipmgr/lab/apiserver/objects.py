@@ -11,11 +11,11 @@ import secrets
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from vipmgr.lab.apiserver import definitions
 from vipmgr.lab.apiserver.admission import Admission
+from vipmgr.lab.apiserver.clock import now
 from vipmgr.lab.apiserver.errors import (
     MODIFIED,
     Object,
@@ -69,10 +69,6 @@ class Target:
 
     def missing(self) -> StatusError:
         return not_found(self.kind.plural, self.kind.group, self.name)
-
-
-def now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Objects:

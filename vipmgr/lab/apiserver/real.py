@@ -98,7 +98,7 @@ class RealApiServer:
         headers = {"Authorization": f"Bearer {self.token}"}
         connector = aiohttp.TCPConnector(ssl=context)
         async with aiohttp.ClientSession(self.url, connector=connector, headers=headers) as session:
-            await self._wait(session)
+            await self._wait(session, "/readyz")
             for definition in self._definitions:
                 await self._define(session, definition)
 
@@ -145,10 +145,11 @@ class RealApiServer:
         path.write_bytes(content)
         return path
 
-    async def _wait(self, session: aiohttp.ClientSession) -> None:
+    async def _wait(self, session: aiohttp.ClientSession, path: str) -> None:
+        """Until the server answers `path` with success."""
         try:
             async with asyncio.timeout(_READY_SECONDS):
-                while not await _says_ok(session, "/readyz"):
+                while not await _says_ok(session, path):
                     dead = [process for process in self._processes if process.returncode is not None]
                     if dead:
                         raise TimeoutError
@@ -165,9 +166,7 @@ class RealApiServer:
                 raise FatalError(f"kube-apiserver refused a definition: {await answer.text()}")
         spec = definition["spec"]
         version = next(one["name"] for one in spec["versions"] if one["storage"])
-        async with asyncio.timeout(_READY_SECONDS):
-            while not await _says_ok(session, f"/apis/{spec['group']}/{version}/{spec['names']['plural']}"):
-                await asyncio.sleep(_POLL_SECONDS)
+        await self._wait(session, f"/apis/{spec['group']}/{version}/{spec['names']['plural']}")
 
 
 async def _says_ok(session: aiohttp.ClientSession, path: str) -> bool:

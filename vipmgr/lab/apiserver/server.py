@@ -169,6 +169,7 @@ def read_definitions(folder: Path) -> list[Object]:
 
 
 async def run_until(server: ApiServer, stopped: asyncio.Event) -> None:
-    """Serve until `stopped` is set."""
+    """Serve until `stopped` is set. The URL is printed once the server answers."""
     async with server:
+        print(server.url, flush=True)
         await stopped.wait()

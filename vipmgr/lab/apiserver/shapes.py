@@ -6,11 +6,15 @@ atomic? Built-in shapes are those of the Go types' `listType`, `listMapKey`, `pa
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from vipmgr.lab.apiserver.kinds import Kind
+
+_KEPT: Final = 200
+"""Places kept below one place: more than any object has fields, fewer than a ConfigMap may have keys."""
 
 
 @dataclass(frozen=True)
@@ -84,36 +88,50 @@ _ATOMIC_MAPS: Final[Mapping[str, frozenset[str]]] = {
 }
 
 
-@dataclass(frozen=True)
 class Shape:
-    """A place in an object of one kind. `path` is dotted, with `[]` for the items of a list."""
+    """A place in an object of one kind. `path` is dotted, with `[]` for the items of a list.
 
-    kind: Kind
-    path: str = ""
-    schema: Mapping[str, Any] | None = None
+    `lists`: how a list at this place merges. `atomic_map`: whether an object at this place is one single value.
+    Places are made once and kept: every write of every object walks over them.
+    """
+
+    __slots__ = ("_below", "_kind", "_schema", "atomic_map", "lists", "path")
+
+    def __init__(self, kind: Kind, path: str = "", schema: Mapping[str, Any] | None = None) -> None:
+        self._kind = kind
+        self._schema = schema
+        self._below: dict[str, Shape] = {}
+        self.path = path
+        if schema is not None:
+            self.lists = _METADATA.get(path) or _declared(schema)
+            self.atomic_map = schema.get("x-kubernetes-map-type") == "atomic"
+        else:
+            self.lists = _METADATA.get(path) or _BUILTIN.get(kind.qualified, {}).get(path, ATOMIC)
+            self.atomic_map = path in _ATOMIC_MAPS.get(kind.qualified, frozenset())
 
     def child(self, name: str) -> Shape:
-        path = f"{self.path}.{name}" if self.path else name
-        if self.schema is None:
-            return Shape(self.kind, path)
-        schema = self.schema.get("properties", {}).get(name) or self.schema.get("additionalProperties")
-        return Shape(self.kind, path, schema if isinstance(schema, dict) else {})
+        """The place of a field. Fields that no schema names (keys of maps) share one."""
+        if self._schema is None:
+            return self._at(name, name, None)
+        if schema := self._schema.get("properties", {}).get(name):
+            return self._at(name, name, schema)
+        others = self._schema.get("additionalProperties")
+        return self._at(
+            name if self.path in ("", "metadata") else "*", name, others if isinstance(others, dict) else {}
+        )
 
     def item(self) -> Shape:
-        return Shape(self.kind, f"{self.path}[]", None if self.schema is None else self.schema.get("items", {}))
+        """The place of the items of a list."""
+        return self._at("[]", "[]", None if self._schema is None else self._schema.get("items", {}))
 
-    def lists(self) -> Lists:
-        """How a list at this place merges."""
-        if found := _METADATA.get(self.path):
-            return found
-        if self.schema is None:
-            return _BUILTIN.get(self.kind.qualified, {}).get(self.path, ATOMIC)
-        return _declared(self.schema)
-
-    def atomic_map(self) -> bool:
-        if self.schema is not None:
-            return self.schema.get("x-kubernetes-map-type") == "atomic"
-        return self.path in _ATOMIC_MAPS.get(self.kind.qualified, frozenset())
+    def _at(self, key: str, name: str, schema: Mapping[str, Any] | None) -> Shape:
+        if key not in self._below:
+            path = f"{self.path}{name}" if name == "[]" else f"{self.path}.{name}".removeprefix(".")
+            below = Shape(self._kind, path, schema)
+            if len(self._below) >= _KEPT:
+                return below
+            self._below[key] = below
+        return self._below[key]
 
 
 def _declared(schema: Mapping[str, Any]) -> Lists:
@@ -129,6 +147,7 @@ def _declared(schema: Mapping[str, Any]) -> Lists:
             return ATOMIC
 
 
+@functools.lru_cache(maxsize=256)
 def shape_of(kind: Kind) -> Shape:
     return Shape(kind, schema=kind.schema.schema if kind.schema else None)
 

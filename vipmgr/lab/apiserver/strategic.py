@@ -49,7 +49,7 @@ def _value(shape: Shape, target: Any, patch: Any, order: list[Any] | None) -> An
 
 
 def _list(shape: Shape, target: list[Any], patch: list[Any], order: list[Any] | None) -> list[Any]:
-    lists = shape.lists()
+    lists = shape.lists
     if not lists.keys:
         if lists.kind == "set":
             return [*target, *(item for item in patch if item not in target)]
@@ -73,7 +73,7 @@ def _list(shape: Shape, target: list[Any], patch: list[Any], order: list[Any] | 
 
 def _ordered(shape: Shape, items: list[Any], order: list[Any]) -> list[Any]:
     """Items named in `order` in that order; the others keep their place behind them."""
-    keys = shape.lists().keys
+    keys = shape.lists.keys
     wanted = [entry.get(keys[0]) if keys and isinstance(entry, dict) else entry for entry in order]
 
     def rank(item: Any) -> int:
