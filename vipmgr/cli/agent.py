@@ -56,4 +56,4 @@ def _listen(text: str) -> tuple[str, int]:
     address, colon, port = text.rpartition(":")
     if not colon or not port.isdigit() or not 0 < int(port) < 65536:
         raise UsageError(f"--listen {text}: expected ADDRESS:PORT")
-    return address.strip("[]") or "::", int(port)
+    return address.strip("[]"), int(port)

@@ -7,12 +7,14 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from vipmgr.errors import FatalError
+
 
 @asynccontextmanager
 async def serve(
     address: str, port: int, ready: Callable[[], list[str]], metrics: Callable[[], bytes]
 ) -> AsyncIterator[None]:
-    """While inside. `ready`: what is still missing (empty: ready)."""
+    """While inside. An empty `address` is every one. `ready`: what is still missing (empty: ready)."""
 
     async def healthz(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")
@@ -29,7 +31,10 @@ async def serve(
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
-        await web.TCPSite(runner, address, port, reuse_address=True).start()
+        try:
+            await web.TCPSite(runner, address or None, port, reuse_address=True).start()
+        except OSError as error:
+            raise FatalError(f"cannot listen on {address}:{port}: {error.strerror}") from error
         yield
     finally:
         await runner.cleanup()

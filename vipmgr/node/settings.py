@@ -66,7 +66,7 @@ class Paths:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`address`, `port`: of /healthz, /readyz and /metrics; port 0 serves nothing. Sizes in bytes."""
+    """`address`, `port`: of /healthz, /readyz, /metrics; port 0: none, address "": every one. Sizes in bytes."""
 
     node: str
     paths: Paths = field(default_factory=Paths)
