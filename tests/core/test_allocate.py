@@ -112,10 +112,10 @@ def test_a_full_pool_of_ones_own_is_passed_over_for_another_of_ones_own_but_not_
 
 
 def test_the_oldest_claims_are_served_first_and_the_last_finds_the_pool_exhausted():
-    claims = [claim(f"ns/s{age}", age=age, pool="eip-pool") for age in (3, 0, 2, 1)]
+    claims = [claim(f"ns/{name}", age=age, pool="eip-pool") for name, age in (("a", 3), ("d", 0), ("b", 2), ("c", 1))]
     result = run(claims, [pool()])
-    assert [addresses(result, f"ns/s{age}") for age in range(4)] == [["10.0.0.1"], ["10.0.0.2"], ["10.0.0.3"], []]
-    assert refusal(result, "ns/s3") is Reason.POOL_EXHAUSTED
+    assert [addresses(result, f"ns/{name}") for name in "dcba"] == [["10.0.0.1"], ["10.0.0.2"], ["10.0.0.3"], []]
+    assert refusal(result, "ns/a") is Reason.POOL_EXHAUSTED
 
 
 def test_a_younger_holder_keeps_its_address_from_an_older_claim():
@@ -213,6 +213,12 @@ def test_a_new_pool_annotation_moves_the_service_between_pools():
     assert (addresses(stays, "ns/svc"), refusal(stays)) == (["10.0.0.1"], Reason.POOL_DISABLED)
 
 
+def test_a_new_protocol_annotation_moves_the_service_to_a_pool_of_that_protocol():
+    pools = [pool(used={"10.0.0.1": "ns/svc"}), pool("routed", "10.8.0.1", protocol=Protocol.BGP, is_default=True)]
+    result = run([claim(held=["10.0.0.1"], protocol=Protocol.BGP)], pools)
+    assert addresses(result, "ns/svc") == ["10.8.0.1"]
+
+
 def test_a_crash_between_reserving_the_new_address_and_telling_the_service_loses_neither():
     pools = [pool(used={"10.0.0.1": "ns/svc", "10.0.0.3": "ns/svc"})]
     moving = claim(held=["10.0.0.1"], requested=["10.0.0.3"])
@@ -279,6 +285,20 @@ def test_a_key_whose_ports_are_taken_gets_an_address_of_its_own_and_later_ones_j
     claims = [claim("ns/a", age=0, **keyed), claim("ns/b", age=1, **keyed), claim("ns/c", age=2, ports=[443], **keyed)]
     result = run(claims, [pool()])
     assert [addresses(result, one.key) for one in claims] == [["10.0.0.1"], ["10.0.0.2"], ["10.0.0.1"]]
+
+
+def test_a_key_finds_its_sharers_only_in_the_pool_the_service_names():
+    keyed = {"sharing_key": "k"}
+    claims = [claim("ns/a", pool="eip-pool", **keyed), claim("ns/b", age=1, ports=[443], pool="default", **keyed)]
+    assert addresses(run(claims, [pool(), DEFAULT]), "ns/b") == ["10.2.0.0"]
+
+
+def test_an_address_a_leaving_service_shared_stays_taken_when_the_other_sharer_moves_on():
+    pools = [pool("eip-pool", "10.0.0.1-10.0.0.2", used={"10.0.0.1": "ns/a;ns/leaving"})]
+    claims = [claim("ns/a", requested=["10.0.0.2"]), claim("ns/b", age=1, pool="eip-pool")]
+    result = run(claims, pools, leaving={"ns/leaving": (ip_address("10.0.0.1"),)})
+    assert addresses(result, "ns/a") == ["10.0.0.2"]
+    assert refusal(result, "ns/b") is Reason.POOL_EXHAUSTED
 
 
 def test_sharing_that_openelb_recorded_is_kept_even_when_only_the_second_named_the_address():
@@ -353,3 +373,10 @@ def test_an_address_in_two_overlapping_pools_has_one_owner_and_stays_with_the_po
     result = run([claim("ns/a", held=["10.0.0.1"]), claim("ns/b", age=1, requested=["10.0.0.1"])], [late, sound])
     assert result.used["late"] == {ip_address("10.0.0.1"): ("ns/a",)}
     assert refusal(result, "ns/b") is Reason.ADDRESS_IN_USE
+
+
+def test_an_address_that_two_overlapping_pools_have_recorded_belongs_to_the_sound_one():
+    sound = pool("sound", "10.0.0.0/24", used={"10.0.0.1": "ns/a"})
+    late = pool("late", "10.0.0.0/30", age=5, problems=BROKEN.problems, used={"10.0.0.1": "ns/a"})
+    for order in ([sound, late], [late, sound]):
+        assert run([claim("ns/a", held=["10.0.0.1"])], order).assigned["ns/a"].addresses[0][1] == "sound"

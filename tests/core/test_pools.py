@@ -4,7 +4,7 @@ from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.core.cluster import pool
@@ -60,6 +60,7 @@ def test_judged_pools_carry_the_problems_and_the_others_are_untouched():
 SPANS = st.tuples(st.integers(0, 30), st.integers(0, 6)).map(lambda at: f"10.0.0.{at[0]}-10.0.0.{at[0] + at[1]}")
 
 
+@settings(deadline=None)
 @given(st.lists(SPANS, max_size=8))
 def test_the_sweep_finds_exactly_the_pairs_that_comparing_all_finds(spans):
     pools = [pool(f"p{age}", text, age=age) for age, text in enumerate(spans)]
@@ -74,6 +75,7 @@ def test_the_sweep_finds_exactly_the_pairs_that_comparing_all_finds(spans):
     assert found == {name: sorted(names) for name, names in expected.items()}
 
 
+@settings(deadline=None)
 @given(st.lists(SPANS, max_size=6))
 def test_the_controller_refuses_whatever_admission_would_have_refused(spans):
     """As they were created, one by one: a pool is sound for the controller iff admission would have let it in."""

@@ -16,6 +16,7 @@ from tests.core.cluster import V4, V6, claim, pool, with_status, with_used
 from vipmgr.core.allocate import allocate
 from vipmgr.core.model import Problem, Reason, Selector
 
+law = settings(max_examples=50, deadline=None)
 NAMESPACES = {"a": {"team": "blue"}, "b": {}}
 V4_ADDRESSES = [f"10.0.{third}.{last}" for third in (0, 1) for last in range(5)]
 V6_ADDRESSES = ["2001:db8::1", "2001:db8::2"]
@@ -89,6 +90,7 @@ def settled(claims, pools):
     return claims, pools
 
 
+@law
 @given(clusters())
 def test_no_address_has_two_owners_unless_they_share_it_lawfully(cluster):
     claims, pools = cluster
@@ -107,6 +109,7 @@ def test_no_address_has_two_owners_unless_they_share_it_lawfully(cluster):
             assert not a.local_traffic or a.selector == b.selector
 
 
+@law
 @given(clusters())
 def test_what_is_assigned_is_recorded_in_the_pool_it_is_from_and_lies_in_it(cluster):
     claims, pools = cluster
@@ -118,6 +121,7 @@ def test_what_is_assigned_is_recorded_in_the_pool_it_is_from_and_lies_in_it(clus
             assert address in by_name[name]
 
 
+@law
 @given(clusters())
 def test_everybody_is_served_or_told_why_and_families_never_exceed_what_was_asked(cluster):
     claims, pools = cluster
@@ -128,6 +132,7 @@ def test_everybody_is_served_or_told_why_and_families_never_exceed_what_was_aske
         assert got == list(one.families) or one.key in result.refused
 
 
+@law
 @given(clusters())
 def test_the_sole_holder_of_an_address_keeps_an_address(cluster):
     """Sole: no other status shows it and no pool records it for another. It asks for none in particular."""
@@ -154,6 +159,7 @@ def test_the_sole_holder_of_an_address_keeps_an_address(cluster):
             assert not mine or any(one.key in holders[address] for address in got if address.version == version)
 
 
+@law
 @given(clusters(), st.randoms(use_true_random=False))
 def test_the_order_of_the_inputs_changes_nothing(cluster, rng):
     claims, pools = cluster
@@ -165,6 +171,7 @@ def test_the_order_of_the_inputs_changes_nothing(cluster, rng):
     assert (again.assigned, again.refused, again.used) == (first.assigned, first.refused, first.used)
 
 
+@law
 @given(clusters())
 def test_a_settled_cluster_stays_as_it_is(cluster):
     claims, pools = settled(*cluster)
@@ -175,6 +182,7 @@ def test_a_settled_cluster_stays_as_it_is(cluster):
         assert tuple(address for address, _ in got) == one.held
 
 
+@law
 @given(clusters(), st.data())
 def test_a_controller_killed_between_any_two_writes_takes_no_address_from_anybody(cluster, data):
     """Eip.status of some pools is written, then of all, then Service.status of some: whoever had an address has it."""
@@ -193,6 +201,7 @@ def test_a_controller_killed_between_any_two_writes_takes_no_address_from_anybod
         assert again.assigned.get("a/new") == result.assigned.get("a/new")
 
 
+@law
 @given(clusters(), st.data())
 def test_an_address_is_released_exactly_when_its_service_stops_claiming_it(cluster, data):
     claims, pools = settled(*cluster)
@@ -233,7 +242,7 @@ def test_a_thousand_random_events_never_move_a_service_that_asked_for_nothing(se
             pools = with_used(pools, result)
 
 
-@settings(max_examples=30)
+@law
 @given(st.integers(1, 40), st.integers(0, 60))
 def test_a_pool_serves_exactly_as_many_as_it_has_addresses(size, count):
     pools = [pool("one", f"10.0.0.1-10.0.0.{size}", is_default=True)]

@@ -58,7 +58,7 @@ def allocate(
     """
     pools = tuple(pools)
     ordered = sorted(claims, key=attrgetter("created", "key"))
-    holdings = Holdings(pools, leaving, {claim.key: claim for claim in ordered})
+    holdings = Holdings(pools, leaving)
     standings = _keep_held(ordered, holdings)
     server = _Server(pools, namespaces, holdings)
     assigned: dict[ServiceKey, Assignment] = {}
@@ -123,9 +123,7 @@ def _settle(claim: Claim, shown: Sequence[int], holdings: Holdings) -> _Standing
 
 
 def _fits(claim: Claim, value: int, family: Family, holdings: Holdings) -> bool:
-    """Is this address what the claim wants now? Of a claim that cannot be read nobody knows: it stays where it is."""
-    if claim.fault is not None:
-        return True
+    """Is this address what the claim wants now?"""
     wanted = _requested(claim, family)
     pool = holdings.pool_of(value)
     return (

@@ -19,9 +19,7 @@ class Holdings:
     they come after the sound ones, so an address in both belongs to the sound pool unless only the other recorded it.
     """
 
-    def __init__(
-        self, pools: Iterable[Pool], leaving: Mapping[ServiceKey, Sequence[Address]], living: Mapping[ServiceKey, Claim]
-    ) -> None:
+    def __init__(self, pools: Iterable[Pool], leaving: Mapping[ServiceKey, Sequence[Address]]) -> None:
         self._pools = sorted(pools, key=lambda pool: (bool(pool.problems), pool.name))
         self._index = RangeIndex((span, pool) for pool in self._pools if not pool.problems for span in pool.ranges)
         self._owners: dict[int, list[Claim]] = {}
@@ -31,23 +29,22 @@ class Holdings:
         self._by_key: dict[str, list[int]] = {}
         self._values: dict[int, Address] = {}
         self.recorded: dict[ServiceKey, list[int]] = {}
-        self._read_records(living)
+        self._read_records()
         for key, addresses in leaving.items():
             for value in self.numbers(addresses):
                 self._owners.setdefault(value, [])
                 self._leaving.setdefault(value, []).append(key)
 
-    def _read_records(self, living: Mapping[ServiceKey, Claim]) -> None:
+    def _read_records(self) -> None:
         for pool in self._pools:
             for address, keys in pool.used.items():
                 value = number(address)
                 if self._index.find(value) is not pool and address not in pool:
                     continue
+                self._pool_of.setdefault(value, pool)
+                self._values[value] = address
                 for key in keys:
-                    if key in living:
-                        self._pool_of.setdefault(value, pool)
-                        self._values[value] = address
-                        self.recorded.setdefault(key, []).append(value)
+                    self.recorded.setdefault(key, []).append(value)
 
     def numbers(self, addresses: Iterable[Address]) -> list[int]:
         """Those of the addresses that lie in some pool."""
