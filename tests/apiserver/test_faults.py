@@ -65,6 +65,15 @@ async def test_faults_are_set_from_outside_too(embedded, lab):
     assert (await lab.call("POST", "/-/faults", {"nonsense": 1}))[0] == 400
 
 
+async def test_a_watch_is_cut_from_outside(embedded, lab):
+    collection = f"{lab.namespaced}/configmaps"
+    async with lab.watch(collection, labelSelector="none") as watch:
+        assert (await lab.call("POST", "/-/cut-watches"))[0] == 200
+        assert await watch.next() is None
+    assert (await lab.call("POST", "/-/no-such-thing"))[0] == 404
+    assert (await lab.get("/-/faults"))[0] == 405
+
+
 async def test_cut_connections_break_a_watch_in_the_middle(embedded, lab):
     collection = f"{lab.namespaced}/configmaps"
     async with lab.watch(collection) as watch:

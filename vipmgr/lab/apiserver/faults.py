@@ -1,6 +1,6 @@
 """Making the API server misbehave on purpose.
 
-From Python: `server.faults.…`; from elsewhere: POST a JSON object of these fields to /-/faults (`{}` heals everything).
+From Python: `server.faults`; from other processes: `control`.
 """
 
 from __future__ import annotations

@@ -9,8 +9,9 @@ import msgspec
 from aiohttp import web
 
 from vipmgr.lab.apiserver import discovery
-from vipmgr.lab.apiserver.errors import Object, StatusError, bad_request, method_not_allowed, no_such_path, unauthorized
-from vipmgr.lab.apiserver.faults import DropError, Faults
+from vipmgr.lab.apiserver.control import PREFIX, Control
+from vipmgr.lab.apiserver.errors import Object, StatusError, method_not_allowed, no_such_path, unauthorized
+from vipmgr.lab.apiserver.faults import DropError
 from vipmgr.lab.apiserver.kinds import Catalog
 from vipmgr.lab.apiserver.objects import Target
 from vipmgr.lab.apiserver.openapi import OpenApi
@@ -20,28 +21,28 @@ from vipmgr.lab.apiserver.selectors import make_filter
 from vipmgr.lab.apiserver.writing import Writer
 
 _encode = msgspec.json.Encoder().encode
-FAULTS_PATH = "/-/faults"
 
 
 class Router:
     """`tokens`: bearer token -> user; empty: everybody is the administrator."""
 
     def __init__(
-        self, catalog: Catalog, reader: Reader, writer: Writer, faults: Faults, tokens: Mapping[str, str]
+        self, catalog: Catalog, reader: Reader, writer: Writer, control: Control, tokens: Mapping[str, str]
     ) -> None:
         self._catalog = catalog
         self._reader = reader
         self._writer = writer
-        self._faults = faults
+        self._control = control
         self._tokens = tokens
         self._openapi = OpenApi(catalog)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         drop = False
         try:
-            if request.path == FAULTS_PATH:
-                return await self._set_faults(request)
-            drop = await self._faults.before(request.method, request.path)
+            if request.path.startswith(PREFIX):
+                self._user(request)
+                return await self._control.handle(request)
+            drop = await self._control.faults.before(request.method, request.path)
             response = await self._serve(request)
         except DropError:
             drop, response = True, web.Response()
@@ -50,17 +51,6 @@ class Router:
         if drop and request.transport is not None:
             request.transport.abort()
         return response
-
-    async def _set_faults(self, request: web.BaseRequest) -> web.Response:
-        if request.method != "POST":
-            raise method_not_allowed()
-        wanted = msgspec.json.decode(await request.read() or b"{}")
-        self._faults.heal()
-        try:
-            self._faults.set(**wanted)
-        except TypeError as error:
-            raise bad_request(str(error)) from error
-        return web.json_response({})
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.path

@@ -16,6 +16,7 @@ from aiohttp import web
 from vipmgr.lab.apiserver.admission import Admission
 from vipmgr.lab.apiserver.builtin import KINDS
 from vipmgr.lab.apiserver.certificate import make_certificate, server_context
+from vipmgr.lab.apiserver.control import Control
 from vipmgr.lab.apiserver.definitions import STORAGE as DEFINITIONS
 from vipmgr.lab.apiserver.errors import Object
 from vipmgr.lab.apiserver.faults import Faults
@@ -75,7 +76,13 @@ class ApiServer:
         self._objects = Objects(self.store, self.catalog, self.admission)
         self._garbage = Garbage(self._objects)
         self._reader = Reader(self._objects, bookmark_interval)
-        router = Router(self.catalog, self._reader, Writer(self._objects), self.faults, self._tokens)
+        actions = {
+            "cut-watches": self.cut_watches,
+            "cut-connections": self.cut_connections,
+            "forget-history": self.forget_history,
+        }
+        control = Control(self.faults, actions)
+        router = Router(self.catalog, self._reader, Writer(self._objects), control, self._tokens)
         self._handle = router.handle
         self._web: web.Server | None = None
         self._runner: web.ServerRunner | None = None
