@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import queue
+import subprocess
 import sys
 import threading
 from contextlib import contextmanager
@@ -348,3 +351,62 @@ def test_audit_called_wrongly_says_which_word_is_wrong(words, tmp_path, capsys):
     status, _, err = vipmgr(capsys, "audit", *([*record(tmp_path), *words] if words[0][0] == "-" else words))
     assert status == 2
     assert len(err.splitlines()) == 1
+
+
+class Following(threading.Thread):
+    """`vipmgr audit --follow` in a process of its own; `lines`: what it printed."""
+
+    def __init__(self, *words):
+        super().__init__()
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        command = [sys.executable, "-m", "vipmgr", "audit", "--follow", *words]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        self.lines: queue.Queue[str] = queue.Queue()
+        self.start()
+
+    def run(self):
+        for line in self.process.stdout:
+            self.lines.put(line)
+
+    def until(self, word):
+        while word not in (line := self.lines.get(timeout=20)):
+            pass
+        return line
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
+        self.join()
+        self.process.stdout.close()
+
+
+def test_audit_follows_files_through_rotation_and_half_lines(tmp_path):
+    files = record(tmp_path)
+    n1, n2 = Diary("n1"), Diary("n2")
+    n1.seq, n2.seq, n1.state["i"], n2.state["i"] = 1, 2, "BACKUP", "MASTER"
+    n2.go(60.0, "FAULT", "drained")
+    n1.go(60.003, "MASTER", "advertisement-timeout")
+    following = Following(*files)
+    try:
+        assert "n1 -> n2" in following.until("node-lost")
+        Path(files[1]).rename(files[1] + ".1")
+        Path(files[1]).write_bytes(n2.lines[0] + b"\n")
+        with Path(files[0]).open("ab") as file:
+            file.write(n1.lines[0][:40])
+            file.flush()
+            file.write(n1.lines[0][40:] + b"\n")
+        assert "n2 -> n1" in following.until("drained")
+    finally:
+        following.close()
+
+
+def test_status_watches_for_changes(town):
+    command = [sys.executable, "-m", "vipmgr", "status", "--watch"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ.copy()) as process:
+        try:
+            assert process.stdout.readline().startswith("All well")
+            town.change(VRRP_INSTANCES, "pool-1", master="", masters=[])
+            while "nobody holds 10.0.0.6" not in process.stdout.readline():
+                assert process.poll() is None
+        finally:
+            process.terminate()

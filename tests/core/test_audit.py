@@ -400,3 +400,19 @@ def test_an_address_that_waited_for_a_node_says_nothing_about_its_clock():
     report = report_of(n1, n2)
     assert report.clocks == ()
     assert [one.until - one.since for one in report.no_owner] == pytest.approx([5.0] * 4, abs=0.001)
+
+
+def test_delays_that_add_up_around_a_ring_of_nodes_are_not_taken_for_clocks():
+    ring = [Diary(f"n{number}", priority=254) for number in range(12)]
+    for node in ring:
+        node.go(-99.0, "BACKUP", "started")
+    ring[0].go(-50.0, "MASTER", "advertisement-timeout")
+    for turn in range(60):
+        old, new, at = ring[turn % 12], ring[(turn + 1) % 12], 20.0 * turn
+        old.go(at, "FAULT", "drained")
+        new.go(at + 0.006, "MASTER", "advertisement-timeout")
+        old.go(at + 0.1, "BACKUP", "drained")
+    report = report_of(*ring, clock_error=0.001)
+    assert report.clocks == ()
+    assert report.split_brain == ()
+    assert len(report.failovers) == 60

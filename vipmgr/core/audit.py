@@ -42,7 +42,7 @@ from vipmgr.core.spells import End, Spell, spells_of
 
 def judge(ledger: Ledger, limits: Limits) -> Report:
     instances = spells_of(ledger)
-    clocks = compare(instances)
+    clocks = compare(instances, limits.clock_error)
     align(instances, clocks)
     boots = ledger.boots.values()
     ends = max((boot.last for boot in boots), default=0.0)

@@ -33,12 +33,13 @@ class Clock(NamedTuple):
     handovers: int
 
 
-def compare(instances: Mapping[str, Sequence[Spell]]) -> list[Clock]:
-    """Every node whose clock can be told, against one node with most handovers; those worth telling only."""
+def compare(instances: Mapping[str, Sequence[Spell]], clock_error: float) -> list[Clock]:
+    """Nodes whose clock is off by more than the `clock_error` allowed, against the node with most handovers."""
     pairs: dict[tuple[str, str], list[float]] = defaultdict(list)
     for spells in instances.values():
         _sample(spells, pairs)
-    agreed = {pair: middle(values) for pair, values in pairs.items() if _agree(values)}
+    offsets = {pair: middle(values) for pair, values in pairs.items() if _agree(values)}
+    agreed = {pair: offset if abs(offset) >= WORTH else 0.0 for pair, offset in offsets.items()}
     if not agreed:
         return []
     weight: dict[str, int] = defaultdict(int)
@@ -54,7 +55,9 @@ def compare(instances: Mapping[str, Sequence[Spell]]) -> list[Clock]:
                 if here == node and there not in ahead:
                     ahead[there] = ahead[node] + sign * offset
                     waiting.append(there)
-    return [Clock(node, root, by, weight[node]) for node, by in sorted(ahead.items()) if abs(by) >= WORTH]
+    return [
+        Clock(node, root, by, weight[node]) for node, by in sorted(ahead.items()) if abs(by) >= max(WORTH, clock_error)
+    ]
 
 
 def align(instances: Mapping[str, list[Spell]], clocks: Sequence[Clock]) -> None:

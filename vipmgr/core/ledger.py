@@ -194,10 +194,10 @@ class Ledger:
                 self._rows.append((missed._replace(reason=LINES_LOST), 0.0))
 
     def rows(self) -> Iterator[Row]:
-        """In the order of arrival, times on each boot's newest clock."""
-        offsets = {key: boot.offset for key, boot in self.boots.items()}
+        """In the order of arrival, times on its run's newest clock (as written, when that was never set)."""
+        shifted = {key: boot.offset for key, boot in self.boots.items() if len(boot.clocks) > 1}
         for row, monotonic in self._rows:
-            offset = offsets[row.node, row.boot]
+            offset = shifted.get((row.node, row.boot)) if shifted else None
             yield row if offset is None or not monotonic else row._replace(at=monotonic + offset)
 
     def holes(self) -> list[Hole]:

@@ -32,6 +32,7 @@ class Spell:
     `begun`: its first row; None: it was MASTER already when the record begins. `over`: the row that ended it.
     `alive_until`: the last line of that run of the agent, when none between is missing. `anew`: ended LATER, and that
     line is by another run, which knew nothing of it. `waited`: seconds the node had been ready to take over.
+    `precision`: seconds by which its times may be early.
     """
 
     node: str
@@ -46,11 +47,7 @@ class Spell:
     over: Row | None = None
     anew: bool = False
     waited: float = 0.0
-
-    @property
-    def precision(self) -> float:
-        """Seconds by which its times may be early."""
-        return max(row.precision if row is not None else 0.0 for row in (self.begun, self.over))
+    precision: float = 0.0
 
     @property
     def reason(self) -> str:
@@ -138,6 +135,7 @@ class _NodeReader:
         whole = all(high < row.seq for _, high in boot.missing)
         alive = max(boot.last, start) if whole and begun is not None else start
         spell = Spell(row.node, row.instance, row.boot, row.seq, start, alive, begun)
+        spell.precision = row.precision
         self.spells.append(spell)
         self._open[row.instance] = self._last[row.instance] = spell
         return spell
@@ -158,6 +156,7 @@ class _NodeReader:
         ):
             ending = End.LATER  # it ended while no agent was there to see when
         spell.end, spell.ending, spell.over = max(row.at, spell.start), ending, row
+        spell.precision = max(spell.precision, row.precision)
         spell.anew = ending is End.LATER and spell.boot != row.boot and row.was != State.MASTER
 
 
