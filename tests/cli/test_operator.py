@@ -383,7 +383,9 @@ class Following(threading.Thread):
 def test_audit_follows_files_through_rotation_and_half_lines(tmp_path):
     files = record(tmp_path)
     n1, n2 = Diary("n1"), Diary("n2")
-    n1.seq, n2.seq, n1.state["i"], n2.state["i"] = 1, 2, "BACKUP", "MASTER"
+    n1.reboot(50.0)
+    n1.go(50.0, "BACKUP", "started")
+    n2.seq, n2.state["i"] = 2, "MASTER"
     n2.go(60.0, "FAULT", "drained")
     n1.go(60.003, "MASTER", "advertisement-timeout")
     following = Following(*files)
@@ -392,9 +394,9 @@ def test_audit_follows_files_through_rotation_and_half_lines(tmp_path):
         Path(files[1]).rename(files[1] + ".1")
         Path(files[1]).write_bytes(n2.lines[0] + b"\n")
         with Path(files[0]).open("ab") as file:
-            file.write(n1.lines[0][:40])
+            file.write(n1.lines[0] + b"\n" + n1.lines[1][:40])
             file.flush()
-            file.write(n1.lines[0][40:] + b"\n")
+            file.write(n1.lines[1][40:] + b"\n")
         assert "n2 -> n1" in following.until("drained")
     finally:
         following.close()
