@@ -390,13 +390,12 @@ def test_strangers_are_counted_by_who_heard_whom():
 
 def test_an_address_that_waited_for_a_node_says_nothing_about_its_clock():
     n1, n2 = Diary("n1"), Diary("n2", priority=252)
-    n1.go(0.0, "MASTER")
     for turn in range(4):
-        at = 60.0 * (turn + 1)
-        old, new = (n1, n2) if turn % 2 == 0 else (n2, n1)
-        old.go(at, "STOP", "stopped")
-        new.go(at + 4.7, "BACKUP", "started")
-        new.go(at + 5, "MASTER", "advertisement-timeout")
+        at, instance = 60.0 * turn, f"i{turn}"
+        n1.go(at, "MASTER", instance=instance)
+        n1.go(at + 20, "STOP", "stopped", instance=instance)
+        n2.go(at + 24.7, "BACKUP", "started", instance=instance)
+        n2.go(at + 25, "MASTER", "advertisement-timeout", instance=instance)
     report = report_of(n1, n2)
     assert report.clocks == ()
     assert [one.until - one.since for one in report.no_owner] == pytest.approx([5.0] * 4, abs=0.001)
