@@ -41,3 +41,15 @@ def bare():
             argv = ["keepalived", "-n", "-P", "-l", "-G", *files]
             lab.ask("run", node=name, name="keepalived", argv=argv)
         yield lab
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """What the lab's programs said, beside the failure of a test that uses it."""
+    report = yield
+    lab = item.funcargs.get("lab") or item.funcargs.get("bare")
+    if report.failed and isinstance(lab, Lab) and lab.state.exists():
+        for path in sorted(lab.state.glob("**/logs/*.log")):
+            said = path.read_text()[-4000:]
+            report.sections.append((str(path.relative_to(lab.state)), said))
+    return report

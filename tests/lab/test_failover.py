@@ -39,7 +39,19 @@ def prober(lab, vip):
     with lab.prober(vip) as prober:
         lab.wait(prober.steady, f"{vip} answers")
         yield prober
+    mend(lab)
     lab.wait(lambda: lab.converged(vip), f"{vip} is held by one node, and every agent is back", 30)
+
+
+def mend(lab):
+    """Whatever a test that failed half-way has left broken."""
+    for name, node in lab.ask("describe")["nodes"].items():
+        if not node["running"]:
+            lab.fault("start", name)
+        lab.fault("cont", name)
+        if lab.get("VipNode", name)["metadata"].get("annotations", {}).get("vipmgr.io/drain"):
+            lab.fault("undrain", name)
+    lab.fault("heal")
 
 
 def judged(lab, seen):
@@ -78,9 +90,9 @@ def test_sigterm_hands_the_vip_over_before_the_process_is_gone(lab, vip, prober)
 def test_a_hung_master_is_replaced_and_steps_back_when_it_wakes(lab, vip, prober):
     master = lab.holder(vip)
     seen = measure(lab, prober, vip, [("stop", master)], moves=True)
-    assert judged(lab, seen).cause in (PARTITION, NODE_LOST)
     assert seen.dark_ms <= SLOW_MS
     woken = measure(lab, prober, vip, [("cont", master)], moves=None)
+    assert judged(lab, seen).cause == PARTITION
     judged(lab, woken)
     assert len(lab.holders(vip)) == 1
     assert woken.dark_ms <= SLOW_MS
@@ -115,10 +127,11 @@ def test_keepalived_restarted_node_after_node_is_hardly_noticed(lab, vip, prober
 def test_a_partition_has_a_master_on_either_side_and_heals_within_one(lab, vip, prober):
     master = lab.holder(vip)
     seen = measure(lab, prober, vip, [("split", master)], moves=True)
-    assert judged(lab, seen).cause in (PARTITION, NODE_LOST)
     assert 150 <= seen.dark_ms <= SLOW_MS
     assert sorted(lab.holders(vip)) == sorted([master, seen.target])
     healed = measure(lab, prober, vip, [("heal", master)], moves=None)
+    assert judged(lab, seen).cause == PARTITION
+    judged(lab, healed)
     assert len(lab.holders(vip)) == 1
     assert healed.dark_ms <= 500
     report = audit(lab.audit_text())

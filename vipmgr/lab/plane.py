@@ -24,6 +24,8 @@ from vipmgr.lab.wiring import ip
 
 API_PORT: Final = 6443
 START_SECONDS: Final = 30.0
+LEASE: Final = ("--lease-duration=6", "--lease-renew=4", "--lease-retry=1")
+"""nobody wants to wait in a lab as long as a cluster that must bear a slow API server"""
 MANIFESTS: Final = Path(__file__).parents[2] / "manifests"
 
 
@@ -54,7 +56,7 @@ class Plane:
         for index in range(1, count + 1):
             name = f"controller-{index}"
             argv = [sys.executable, "-m", "vipmgr", "controller", f"--identity={name}"]
-            argv += [f"--listen=:{8080 + index}", f"--webhook-listen=:{9443 + index}"]
+            argv += [f"--listen=:{8080 + index}", f"--webhook-listen=:{9443 + index}", *LEASE]
             env = {"KUBECONFIG": str(self.kubeconfig), "POD_NAME": name, "POD_NAMESPACE": NAMESPACE}
             self._programs.start(name, argv, env)
             self._controllers.append(name)

@@ -50,15 +50,15 @@ def remove_host(host: Host) -> None:
     ip([*(f"link del {port}" for port in own), f"netns del {host.name}"])
 
 
-def unplug(host: Host, segments: Sequence[Segment], *, management: bool = False) -> None:
+def unplug(host: Host, segments: Sequence[Segment]) -> None:
     """The far end of the cable goes down: the host sees its carrier go, as when a plug is pulled."""
-    ports = [host.port(segment) for segment in segments] + ([host.management_port] if management else [])
-    ip([f"link set {port} down" for port in ports])
+    ip([f"link set {host.port(segment)} down" for segment in segments])
 
 
-def silence(host: Host, segments: Sequence[Segment]) -> None:
+def silence(host: Host, segments: Sequence[Segment], *, management: bool = False) -> None:
     """Frames go nowhere, carrier stays: a dead switch in between."""
-    ip([f"link set {host.port(segment)} nomaster" for segment in segments])
+    ports = [host.port(segment) for segment in segments] + ([host.management_port] if management else [])
+    ip([f"link set {port} nomaster" for port in ports])
 
 
 def move_away(hosts: Sequence[Host], segments: Sequence[Segment]) -> None:
@@ -72,6 +72,4 @@ def mend(hosts: Sequence[Host], topology: Topology) -> None:
     for host in hosts:
         for segment in topology.segments:
             lines += [f"link set {host.port(segment)} master {segment.bridge}", f"link set {host.port(segment)} up"]
-        if host.managed:
-            lines.append(f"link set {host.management_port} up")
     ip(lines)
