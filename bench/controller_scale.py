@@ -22,6 +22,7 @@ import psutil
 
 from vipmgr.kube.auth import SERVER_VARIABLE, Access
 from vipmgr.kube.client import Client
+from vipmgr.kube.reflector import Reflector
 from vipmgr.kube.resources import EIPS, ENDPOINT_SLICES, NAMESPACES, NODES, SERVICES
 from vipmgr.lab.apiserver import ApiServer, read_definitions
 
@@ -85,17 +86,24 @@ async def slices(client: Client, args: argparse.Namespace) -> None:
     await spread(args.slices, args.in_flight, one)
 
 
-async def served(client: Client) -> int:
-    return sum(
-        bool(one.status.load_balancer.ingress)
-        for one in await client.list(SERVICES, field_selector="spec.type=LoadBalancer")
+async def count_served(client: Client, total: int, enough: asyncio.Event) -> None:
+    """Set `enough` once so many Services show an address; by a watch, which costs the server little."""
+    shown: set[str] = set()
+
+    def look(key: str) -> None:
+        if copy.items.get(key):
+            shown.add(key)
+        if len(shown) >= total:
+            enough.set()
+
+    copy = Reflector(
+        client,
+        SERVICES,
+        decode=lambda one: bool(one.status.load_balancer.ingress),
+        changed=look,
+        field_selector="spec.type=LoadBalancer",
     )
-
-
-async def wait_served(client: Client, total: int, seconds: float) -> None:
-    async with asyncio.timeout(seconds):
-        while await served(client) < total:
-            await asyncio.sleep(1.0)
+    await copy.run()
 
 
 class Program:
@@ -132,10 +140,14 @@ async def measure(url: str, args: argparse.Namespace) -> dict:
             await slices(client, args)
         controller = Program(url)
         try:
+            enough = asyncio.Event()
+            counting = asyncio.create_task(count_served(client, args.services, enough))
             began = time.monotonic()
             await spread(args.services, args.in_flight, lambda n: client.create(SERVICES, service(n), namespace="load"))
             figures["created_s"] = time.monotonic() - began
-            await wait_served(client, args.services, 300)
+            async with asyncio.timeout(600):
+                await enough.wait()
+            counting.cancel()
             figures["served_s"] = time.monotonic() - began
             figures["busy_cpu_s"] = controller.cpu()
             await asyncio.sleep(5)

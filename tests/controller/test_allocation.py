@@ -195,11 +195,14 @@ async def test_an_overlapping_pool_is_refused_by_the_controller_itself(server: A
     await cluster.service("a", "young")
     async with running(server):
         await cluster.refused("a", "PoolRefused")
-        young = (await cluster.pool("young")).status
-        assert not young.ready
-        assert [(one.type, one.status, one.reason) for one in young.conditions or ()] == [
-            ("Ready", "False", "AddressOverlap")
-        ]
+
+        async def said() -> bool:
+            young = (await cluster.pool("young")).status
+            found = [(one.type, one.status, one.reason) for one in young.conditions or ()]
+            return not young.ready and found == [("Ready", "False", "AddressOverlap")]
+
+        await until(said)
+        assert await cluster.ip("a") == ""
 
 
 async def test_a_refusal_is_told_once_and_not_again_after_a_restart(

@@ -116,7 +116,7 @@ class Controller:
         while True:
             for name, reflector in self._cluster.reflectors():
                 self.metrics.watching.labels(name).set(reflector.connected)
-            await asyncio.sleep(5.0)
+            await asyncio.sleep(1.0)
 
     def _changed(self) -> None:
         if self._reconciler is not None:

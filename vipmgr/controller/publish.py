@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 from vipmgr.controller.changes.writes import Notice, Verb, Write
@@ -27,19 +28,19 @@ _NOTICES: Final = 5000
 class Phase:
     """Writes that may go out together. `one_by_one`: in order. `may_stop`: the rest may wait for the next pass."""
 
-    writes: Sequence[Write]
+    writes: Iterable[Write]
     one_by_one: bool = False
     may_stop: bool = False
 
 
 @dataclass(slots=True)
 class Outcome:
-    """`failed`: keys to try again; `left`: writes put off because something new came in between."""
+    """`failed`: keys to try again; `left`: a phase was stopped because something new came in between."""
 
     written: int = 0
     failed: set[str] = field(default_factory=set)
     blocked: frozenset[str] = frozenset()
-    left: int = 0
+    left: bool = False
 
 
 class Publisher:
@@ -97,24 +98,22 @@ class Publisher:
 
     async def _phase(self, phase: Phase, outcome: Outcome, news: Callable[[], bool]) -> None:
         queue = iter(phase.writes)
-        left = len(phase.writes)
 
-        async def work() -> None:
-            nonlocal left
-            for write in queue:
-                left -= 1
-                await self._one(write, outcome)
+        async def work(write: Write) -> None:
+            await self._one(write, outcome)
+            for following in queue:
                 if phase.may_stop and news():
+                    outcome.left = True
                     return
+                await self._one(following, outcome)
 
-        width = 1 if phase.one_by_one else min(IN_FLIGHT, len(phase.writes))
+        first = list(islice(queue, 1 if phase.one_by_one else IN_FLIGHT))
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(width):
-                    group.create_task(work())
+                for write in first:
+                    group.create_task(work(write))
         except* FencedError as fenced:
             raise fenced.exceptions[0] from None
-        outcome.left += left
 
     async def _one(self, write: Write, outcome: Outcome) -> None:
         due, pause = self._put_off.get(write.key, (0.0, 0.0))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
@@ -23,10 +23,10 @@ from vipmgr.controller.pace import Pace
 from vipmgr.controller.publish import Outcome, Phase, Publisher
 from vipmgr.core.desire import Desired, desire
 from vipmgr.core.eipstatus import entries
-from vipmgr.core.model import Address, ServiceKey
+from vipmgr.core.model import Address, Assignment, Rejection, ServiceKey
 from vipmgr.core.render import Renderer
 from vipmgr.core.snapshot import Objects, Snapshot, SnapshotReader
-from vipmgr.core.wire import EipStatus
+from vipmgr.core.wire import EipStatus, Service
 from vipmgr.log import get_log
 
 log = get_log(__name__)
@@ -35,6 +35,9 @@ LOOK_AGAIN: Final = 30.0
 """seconds after which a pass is made although nothing changed: time alone may matter (a contested instance)"""
 _WRITE_ON: Final = 1.0
 """seconds of writing Service statuses before news may interrupt it"""
+
+
+_Standing = tuple[Service, Assignment | None, Rejection | None]
 
 
 class Todo(NamedTuple):
@@ -63,6 +66,7 @@ class Reconciler:
         self._metrics = metrics
         self._cordon_drains = cordon_drains
         self._ledger = Ledger()
+        self._settled: dict[ServiceKey, _Standing] = {}
         self._news = asyncio.Event()
         self._changed_at = 0.0
         self._changes = 0
@@ -87,8 +91,8 @@ class Reconciler:
             cost = time.thread_time() - began
             self._metrics.passes.observe(cost)
             self.passes += 1
-            outcome = await publisher.carry_out(todo.phases, self._interrupt(time.monotonic()), todo.blocked)
             pace = Pace(cost, time.monotonic())
+            outcome = await publisher.carry_out(todo.phases, self._interrupt(pace), todo.blocked)
             self._timer(outcome, publisher, todo.recheck)
 
     async def _pause(self, pace: Pace) -> None:
@@ -101,8 +105,10 @@ class Reconciler:
         self._changes = 0
         self._news.clear()
 
-    def _interrupt(self, began: float) -> Callable[[], bool]:
-        return lambda: self._news.is_set() and time.monotonic() - began > _WRITE_ON
+    def _interrupt(self, pace: Pace) -> Callable[[], bool]:
+        """News may interrupt the writing of Service statuses once another pass may begin."""
+        until = max(pace.ended + _WRITE_ON, pace.next_start(pace.ended))
+        return lambda: self._news.is_set() and time.monotonic() > until
 
     def _timer(self, outcome: Outcome, publisher: Publisher, recheck: datetime | None) -> None:
         """A pass that wrote something is followed by another: what was stored may allow the next step."""
@@ -141,14 +147,14 @@ class Reconciler:
             Phase([write for write in records if write.key not in blocked]),
             Phase(shared, one_by_one=True),
             Phase(single),
-            Phase(_services(objects, snapshot, desired, now), may_stop=True),
+            Phase(self._services(objects, snapshot, desired, now), may_stop=True),
             Phase(_plans(objects, desired, now)),
             Phase(instances.remove(objects.instances, desired.placement.delete)),
             Phase(instances.rebalanced(objects.instances, desired.placement.rebalanced)),
             Phase(instances.report(objects.instances, owners)),
             Phase(nodes.forget(objects.vip_nodes, objects.nodes)),
         ]
-        return Todo([phase for phase in phases if phase.writes], blocked, desired.recheck)
+        return Todo(phases, blocked, desired.recheck)
 
     def _drain_cordoned(self, snapshot: Snapshot) -> Snapshot:
         if not self._cordon_drains:
@@ -161,21 +167,31 @@ class Reconciler:
         return replace(snapshot, reports=drained)
 
     def _statuses(self, objects: Objects, snapshot: Snapshot, desired: Desired, now: datetime) -> dict[str, EipStatus]:
-        shown = _shown(snapshot)
-        published = {
-            str(vip)
-            for report in snapshot.reports.values()
-            if report.name in snapshot.nodes
-            for live in (report.published_instances, report.unsettled)
-            for vips in live.values()
-            for vip in vips
-        }
         statuses = {}
         for name, eip in objects.eips.items():
             used = entries(desired.allocation.used.get(name, {}))
-            used |= eips.kept_entries(eip, used, shown, published)
+            if eips.leftovers(eip, used):
+                used |= eips.kept_entries(eip, used, _shown(snapshot) | _published(snapshot))
             statuses[name] = eips.status_of(eip, desired.pools[name], used, desired.problems.get(name, ()), now)
         return statuses
+
+    def _services(self, objects: Objects, snapshot: Snapshot, desired: Desired, now: datetime) -> Iterator[Write]:
+        """Releases first: others may wait for what they let go. Each write is made when its turn comes, so a phase
+        that is interrupted made none in vain; a Service found in order is not looked at again until it changes."""
+        assigned, refused = desired.allocation.assigned, desired.allocation.refused
+        settled, self._settled = self._settled, {}
+        for serving in (False, True):
+            for key, service in objects.services.items():
+                if (key in assigned) is not serving:
+                    continue
+                standing = (service, assigned.get(key), refused.get(key))
+                known = settled.get(key)
+                if known is not None and known[0] is service and known[1:] == standing[1:]:
+                    self._settled[key] = known
+                elif (write := _service(service, key in snapshot.claims, *standing[1:], now)) is not None:
+                    yield write
+                else:
+                    self._settled[key] = standing
 
     def _show(self, objects: Objects, snapshot: Snapshot, desired: Desired, statuses: Mapping[str, EipStatus]) -> None:
         self._metrics.show_pools(statuses)
@@ -188,14 +204,22 @@ class Reconciler:
         self._metrics.show_lagging(lagging)
 
 
-def _shown(snapshot: Snapshot) -> dict[str, list[ServiceKey]]:
-    """Address -> the Services whose status shows it."""
-    shown: dict[str, list[ServiceKey]] = {}
-    held: list[tuple[ServiceKey, Sequence[Address]]] = [(key, claim.held) for key, claim in snapshot.claims.items()]
-    for key, addresses in (*held, *snapshot.leaving.items()):
-        for address in addresses:
-            shown.setdefault(str(address), []).append(key)
-    return shown
+def _shown(snapshot: Snapshot) -> set[str]:
+    """Addresses that the status of some Service shows."""
+    held: list[Sequence[Address]] = [claim.held for claim in snapshot.claims.values()]
+    return {str(address) for addresses in (*held, *snapshot.leaving.values()) for address in addresses}
+
+
+def _published(snapshot: Snapshot) -> set[str]:
+    """Addresses in the plan of some node that exists, or that it may still hold from an earlier one."""
+    return {
+        str(vip)
+        for report in snapshot.reports.values()
+        if report.name in snapshot.nodes
+        for live in (report.published_instances, report.unsettled)
+        for vips in live.values()
+        for vip in vips
+    }
 
 
 def _registrations(objects: Objects, desired: Desired) -> tuple[list[Write], list[Write]]:
@@ -213,21 +237,12 @@ def _registrations(objects: Objects, desired: Desired) -> tuple[list[Write], lis
     return ordered, [write for write in writes if write.name not in first]
 
 
-def _services(objects: Objects, snapshot: Snapshot, desired: Desired, now: datetime) -> list[Write]:
-    """Releases first: others may be waiting for what they let go. Then the rest, oldest first."""
-    letting_go: list[Write] = []
-    serving: list[Write] = []
-    for key, service in objects.services.items():
-        if service.metadata.deletion_timestamp is not None:
-            write = services.unfinalize(service)
-        elif key in snapshot.claims:
-            allocation = desired.allocation
-            write = services.serve(service, allocation.assigned.get(key), allocation.refused.get(key), now)
-        else:
-            write = services.release(service)
-        if write is not None:
-            (serving if key in desired.allocation.assigned else letting_go).append(write)
-    return letting_go + serving
+def _service(
+    service: Service, claims: bool, assignment: Assignment | None, rejection: Rejection | None, now: datetime
+) -> Write | None:
+    if service.metadata.deletion_timestamp is not None:
+        return services.unfinalize(service)
+    return services.serve(service, assignment, rejection, now) if claims else services.release(service)
 
 
 def _plans(objects: Objects, desired: Desired, now: datetime) -> list[Write]:

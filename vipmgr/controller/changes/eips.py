@@ -15,7 +15,7 @@ import msgspec
 
 from vipmgr.controller.changes.writes import Notice, Verb, Write, condition, reference, with_condition
 from vipmgr.core.eipstatus import eip_status
-from vipmgr.core.model import Pool, Problem, ServiceKey
+from vipmgr.core.model import Pool, Problem
 from vipmgr.core.wire import Condition, Eip, EipStatus
 from vipmgr.kube.resources import EIPS
 
@@ -37,18 +37,15 @@ def guard(eip: Eip) -> Write | None:
     return Write(EIPS, Verb.PATCH, eip.metadata.name, body=body)
 
 
-def kept_entries(
-    eip: Eip, wanted: Mapping[str, str], shown: Mapping[str, Collection[ServiceKey]], published: Collection[str]
-) -> dict[str, str]:
-    """Entries of `used` that nobody wants any more but that may not go yet.
+def leftovers(eip: Eip, wanted: Mapping[str, str]) -> list[str]:
+    """Addresses recorded that nobody wants any more."""
+    return [address for address in eip.status.used or {} if address not in wanted]
 
-    `shown`: address -> Services whose status shows it; `published`: addresses in some node's published plan.
-    """
-    return {
-        address: owners
-        for address, owners in (eip.status.used or {}).items()
-        if address not in wanted and (address in shown or address in published)
-    }
+
+def kept_entries(eip: Eip, wanted: Mapping[str, str], live: Collection[str]) -> dict[str, str]:
+    """Leftovers that may not go yet. `live`: addresses that some Service still shows or some node may still hold."""
+    used = eip.status.used or {}
+    return {address: used[address] for address in leftovers(eip, wanted) if address in live}
 
 
 def status_of(eip: Eip, pool: Pool, used: Mapping[str, str], problems: Sequence[Problem], now: datetime) -> EipStatus:
