@@ -51,6 +51,14 @@ def test_when_nobody_runs_vrrp_no_vip_of_a_plan_stays(placed, hosts):
     assert not {one.address.ip for one in left} & named
 
 
+def test_what_keepalived_may_hold_and_what_the_node_has_itself_are_no_strays():
+    plan = spec_of("n1", instance())
+    placed = [Placed("eth0", ip_interface(f"10.77.0.{host}/32")) for host in (200, 201, 202)]
+    kept = frozenset({ip_address("10.77.0.202")})
+    assert strays([plan], placed, kept, running=True) == [placed[1]]
+    assert strays([plan], placed, kept, running=False) == placed[:2]
+
+
 def test_without_a_plan_nothing_is_stray():
     assert strays([], {Placed("eth0", ip_interface("10.77.0.200/32"))}, frozenset(), running=False) == []
 

@@ -98,6 +98,11 @@ async def test_what_changes_together_is_written_together_and_no_change_is_no_wri
     assert part.writer.writes == before + 1
     version = (await client.get(VIP_NODES, "n1")).metadata.resource_version
     part.writer.wake()
+
+    async def looked() -> bool:
+        return not part.writer._changed.is_set()
+
+    await until(looked)
     part.status.instances = [InstanceState(name="p-0", state="MASTER")]
     part.writer.wake(now=True)
     await written(client, part)
@@ -106,6 +111,7 @@ async def test_what_changes_together_is_written_together_and_no_change_is_no_wri
     found = await written(client, part)
     assert found.status.instances == []
     assert found.metadata.resource_version != version
+    assert part.writer.writes == before + 3
 
 
 async def test_a_vipnode_that_is_deleted_is_made_again(client: Client, part: Part) -> None:

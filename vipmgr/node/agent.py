@@ -130,6 +130,7 @@ class NodeAgent:
         """Until cancelled. keepalived is left as it is."""
         saved = self._saved
         self.journal.write("agent.started", previousBoot=saved.boot, previousSeq=saved.sequence)
+        self.observer.recall(saved.instances)
         self._resume(load_plan(self._paths.plan))  # before anything is awaited, so before any news of the API server
         self.facts.keepalived.version = await keepalived.version()
         folder = FolderWatch(self._paths.run)
@@ -181,7 +182,6 @@ class NodeAgent:
 
     def _look_back(self, saved: Saved) -> None:
         """Bring what a former agent knew up to date with what keepalived wrote while there was none."""
-        self.observer.recall(saved.instances)
         processes = keepalived.find_processes(self._paths)
         self._known_daemon = saved.keepalived
         if saved.keepalived and processes.identity != saved.keepalived:

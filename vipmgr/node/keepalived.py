@@ -1,6 +1,6 @@
 """The keepalived next to us: is it running, is a configuration good, reload, and what does it say its state is.
 
-It is started and restarted by its own container (manifests/image/keepalived-run.sh); nothing here starts or stops it.
+It is started and restarted by its own container (vipmgr/node/keepalived-run.sh); nothing here starts or stops it.
 """
 
 from __future__ import annotations

@@ -1,0 +1,934 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class TableType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TABLE_TYPE_UNSPECIFIED: _ClassVar[TableType]
+    TABLE_TYPE_GLOBAL: _ClassVar[TableType]
+
+class PeerType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PEER_TYPE_UNSPECIFIED: _ClassVar[PeerType]
+    PEER_TYPE_INTERNAL: _ClassVar[PeerType]
+    PEER_TYPE_EXTERNAL: _ClassVar[PeerType]
+
+class RemovePrivate(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    REMOVE_PRIVATE_UNSPECIFIED: _ClassVar[RemovePrivate]
+    REMOVE_PRIVATE_ALL: _ClassVar[RemovePrivate]
+    REMOVE_PRIVATE_REPLACE: _ClassVar[RemovePrivate]
+
+class BfdSessionState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    BFD_SESSION_STATE_UNSPECIFIED: _ClassVar[BfdSessionState]
+    BFD_SESSION_STATE_UP: _ClassVar[BfdSessionState]
+    BFD_SESSION_STATE_DOWN: _ClassVar[BfdSessionState]
+    BFD_SESSION_STATE_ADMIN_DOWN: _ClassVar[BfdSessionState]
+    BFD_SESSION_STATE_INIT: _ClassVar[BfdSessionState]
+
+class DefinedType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DEFINED_TYPE_UNSPECIFIED: _ClassVar[DefinedType]
+    DEFINED_TYPE_NEIGHBOR: _ClassVar[DefinedType]
+    DEFINED_TYPE_COMMUNITY: _ClassVar[DefinedType]
+    DEFINED_TYPE_LARGE_COMMUNITY: _ClassVar[DefinedType]
+
+class RouteAction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ROUTE_ACTION_UNSPECIFIED: _ClassVar[RouteAction]
+    ROUTE_ACTION_ACCEPT: _ClassVar[RouteAction]
+    ROUTE_ACTION_REJECT: _ClassVar[RouteAction]
+
+class PolicyDirection(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    POLICY_DIRECTION_UNSPECIFIED: _ClassVar[PolicyDirection]
+    POLICY_DIRECTION_IMPORT: _ClassVar[PolicyDirection]
+    POLICY_DIRECTION_EXPORT: _ClassVar[PolicyDirection]
+TABLE_TYPE_UNSPECIFIED: TableType
+TABLE_TYPE_GLOBAL: TableType
+PEER_TYPE_UNSPECIFIED: PeerType
+PEER_TYPE_INTERNAL: PeerType
+PEER_TYPE_EXTERNAL: PeerType
+REMOVE_PRIVATE_UNSPECIFIED: RemovePrivate
+REMOVE_PRIVATE_ALL: RemovePrivate
+REMOVE_PRIVATE_REPLACE: RemovePrivate
+BFD_SESSION_STATE_UNSPECIFIED: BfdSessionState
+BFD_SESSION_STATE_UP: BfdSessionState
+BFD_SESSION_STATE_DOWN: BfdSessionState
+BFD_SESSION_STATE_ADMIN_DOWN: BfdSessionState
+BFD_SESSION_STATE_INIT: BfdSessionState
+DEFINED_TYPE_UNSPECIFIED: DefinedType
+DEFINED_TYPE_NEIGHBOR: DefinedType
+DEFINED_TYPE_COMMUNITY: DefinedType
+DEFINED_TYPE_LARGE_COMMUNITY: DefinedType
+ROUTE_ACTION_UNSPECIFIED: RouteAction
+ROUTE_ACTION_ACCEPT: RouteAction
+ROUTE_ACTION_REJECT: RouteAction
+POLICY_DIRECTION_UNSPECIFIED: PolicyDirection
+POLICY_DIRECTION_IMPORT: PolicyDirection
+POLICY_DIRECTION_EXPORT: PolicyDirection
+
+class Global(_message.Message):
+    __slots__ = ("asn", "router_id", "listen_port", "listen_addresses", "families", "use_multiple_paths", "graceful_restart")
+    ASN_FIELD_NUMBER: _ClassVar[int]
+    ROUTER_ID_FIELD_NUMBER: _ClassVar[int]
+    LISTEN_PORT_FIELD_NUMBER: _ClassVar[int]
+    LISTEN_ADDRESSES_FIELD_NUMBER: _ClassVar[int]
+    FAMILIES_FIELD_NUMBER: _ClassVar[int]
+    USE_MULTIPLE_PATHS_FIELD_NUMBER: _ClassVar[int]
+    GRACEFUL_RESTART_FIELD_NUMBER: _ClassVar[int]
+    asn: int
+    router_id: str
+    listen_port: int
+    listen_addresses: _containers.RepeatedScalarFieldContainer[str]
+    families: _containers.RepeatedScalarFieldContainer[int]
+    use_multiple_paths: bool
+    graceful_restart: GracefulRestart
+    def __init__(self, asn: _Optional[int] = ..., router_id: _Optional[str] = ..., listen_port: _Optional[int] = ..., listen_addresses: _Optional[_Iterable[str]] = ..., families: _Optional[_Iterable[int]] = ..., use_multiple_paths: _Optional[bool] = ..., graceful_restart: _Optional[_Union[GracefulRestart, _Mapping]] = ...) -> None: ...
+
+class GracefulRestart(_message.Message):
+    __slots__ = ("enabled", "restart_time", "helper_only", "deferral_time", "notification_enabled", "longlived_enabled", "stale_routes_time", "peer_restart_time", "peer_restarting", "local_restarting", "mode")
+    ENABLED_FIELD_NUMBER: _ClassVar[int]
+    RESTART_TIME_FIELD_NUMBER: _ClassVar[int]
+    HELPER_ONLY_FIELD_NUMBER: _ClassVar[int]
+    DEFERRAL_TIME_FIELD_NUMBER: _ClassVar[int]
+    NOTIFICATION_ENABLED_FIELD_NUMBER: _ClassVar[int]
+    LONGLIVED_ENABLED_FIELD_NUMBER: _ClassVar[int]
+    STALE_ROUTES_TIME_FIELD_NUMBER: _ClassVar[int]
+    PEER_RESTART_TIME_FIELD_NUMBER: _ClassVar[int]
+    PEER_RESTARTING_FIELD_NUMBER: _ClassVar[int]
+    LOCAL_RESTARTING_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    enabled: bool
+    restart_time: int
+    helper_only: bool
+    deferral_time: int
+    notification_enabled: bool
+    longlived_enabled: bool
+    stale_routes_time: int
+    peer_restart_time: int
+    peer_restarting: bool
+    local_restarting: bool
+    mode: str
+    def __init__(self, enabled: _Optional[bool] = ..., restart_time: _Optional[int] = ..., helper_only: _Optional[bool] = ..., deferral_time: _Optional[int] = ..., notification_enabled: _Optional[bool] = ..., longlived_enabled: _Optional[bool] = ..., stale_routes_time: _Optional[int] = ..., peer_restart_time: _Optional[int] = ..., peer_restarting: _Optional[bool] = ..., local_restarting: _Optional[bool] = ..., mode: _Optional[str] = ...) -> None: ...
+
+class StartBgpRequest(_message.Message):
+    __slots__ = ()
+    GLOBAL_FIELD_NUMBER: _ClassVar[int]
+    def __init__(self, **kwargs) -> None: ...
+
+class StartBgpResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class StopBgpRequest(_message.Message):
+    __slots__ = ("allow_graceful_restart",)
+    ALLOW_GRACEFUL_RESTART_FIELD_NUMBER: _ClassVar[int]
+    allow_graceful_restart: bool
+    def __init__(self, allow_graceful_restart: _Optional[bool] = ...) -> None: ...
+
+class StopBgpResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetBgpRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetBgpResponse(_message.Message):
+    __slots__ = ()
+    GLOBAL_FIELD_NUMBER: _ClassVar[int]
+    def __init__(self, **kwargs) -> None: ...
+
+class Family(_message.Message):
+    __slots__ = ("afi", "safi")
+    class Afi(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        AFI_UNSPECIFIED: _ClassVar[Family.Afi]
+        AFI_IP: _ClassVar[Family.Afi]
+        AFI_IP6: _ClassVar[Family.Afi]
+    AFI_UNSPECIFIED: Family.Afi
+    AFI_IP: Family.Afi
+    AFI_IP6: Family.Afi
+    class Safi(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        SAFI_UNSPECIFIED: _ClassVar[Family.Safi]
+        SAFI_UNICAST: _ClassVar[Family.Safi]
+    SAFI_UNSPECIFIED: Family.Safi
+    SAFI_UNICAST: Family.Safi
+    AFI_FIELD_NUMBER: _ClassVar[int]
+    SAFI_FIELD_NUMBER: _ClassVar[int]
+    afi: Family.Afi
+    safi: Family.Safi
+    def __init__(self, afi: _Optional[_Union[Family.Afi, str]] = ..., safi: _Optional[_Union[Family.Safi, str]] = ...) -> None: ...
+
+class IPAddressPrefix(_message.Message):
+    __slots__ = ("prefix_len", "prefix")
+    PREFIX_LEN_FIELD_NUMBER: _ClassVar[int]
+    PREFIX_FIELD_NUMBER: _ClassVar[int]
+    prefix_len: int
+    prefix: str
+    def __init__(self, prefix_len: _Optional[int] = ..., prefix: _Optional[str] = ...) -> None: ...
+
+class NLRI(_message.Message):
+    __slots__ = ("prefix",)
+    PREFIX_FIELD_NUMBER: _ClassVar[int]
+    prefix: IPAddressPrefix
+    def __init__(self, prefix: _Optional[_Union[IPAddressPrefix, _Mapping]] = ...) -> None: ...
+
+class OriginAttribute(_message.Message):
+    __slots__ = ("origin",)
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    origin: int
+    def __init__(self, origin: _Optional[int] = ...) -> None: ...
+
+class NextHopAttribute(_message.Message):
+    __slots__ = ("next_hop",)
+    NEXT_HOP_FIELD_NUMBER: _ClassVar[int]
+    next_hop: str
+    def __init__(self, next_hop: _Optional[str] = ...) -> None: ...
+
+class LocalPrefAttribute(_message.Message):
+    __slots__ = ("local_pref",)
+    LOCAL_PREF_FIELD_NUMBER: _ClassVar[int]
+    local_pref: int
+    def __init__(self, local_pref: _Optional[int] = ...) -> None: ...
+
+class CommunitiesAttribute(_message.Message):
+    __slots__ = ("communities",)
+    COMMUNITIES_FIELD_NUMBER: _ClassVar[int]
+    communities: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, communities: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class MpReachNLRIAttribute(_message.Message):
+    __slots__ = ("family", "next_hops", "nlris")
+    FAMILY_FIELD_NUMBER: _ClassVar[int]
+    NEXT_HOPS_FIELD_NUMBER: _ClassVar[int]
+    NLRIS_FIELD_NUMBER: _ClassVar[int]
+    family: Family
+    next_hops: _containers.RepeatedScalarFieldContainer[str]
+    nlris: _containers.RepeatedCompositeFieldContainer[NLRI]
+    def __init__(self, family: _Optional[_Union[Family, _Mapping]] = ..., next_hops: _Optional[_Iterable[str]] = ..., nlris: _Optional[_Iterable[_Union[NLRI, _Mapping]]] = ...) -> None: ...
+
+class LargeCommunity(_message.Message):
+    __slots__ = ("global_admin", "local_data1", "local_data2")
+    GLOBAL_ADMIN_FIELD_NUMBER: _ClassVar[int]
+    LOCAL_DATA1_FIELD_NUMBER: _ClassVar[int]
+    LOCAL_DATA2_FIELD_NUMBER: _ClassVar[int]
+    global_admin: int
+    local_data1: int
+    local_data2: int
+    def __init__(self, global_admin: _Optional[int] = ..., local_data1: _Optional[int] = ..., local_data2: _Optional[int] = ...) -> None: ...
+
+class LargeCommunitiesAttribute(_message.Message):
+    __slots__ = ("communities",)
+    COMMUNITIES_FIELD_NUMBER: _ClassVar[int]
+    communities: _containers.RepeatedCompositeFieldContainer[LargeCommunity]
+    def __init__(self, communities: _Optional[_Iterable[_Union[LargeCommunity, _Mapping]]] = ...) -> None: ...
+
+class Attribute(_message.Message):
+    __slots__ = ("origin", "next_hop", "local_pref", "communities", "mp_reach", "large_communities")
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    NEXT_HOP_FIELD_NUMBER: _ClassVar[int]
+    LOCAL_PREF_FIELD_NUMBER: _ClassVar[int]
+    COMMUNITIES_FIELD_NUMBER: _ClassVar[int]
+    MP_REACH_FIELD_NUMBER: _ClassVar[int]
+    LARGE_COMMUNITIES_FIELD_NUMBER: _ClassVar[int]
+    origin: OriginAttribute
+    next_hop: NextHopAttribute
+    local_pref: LocalPrefAttribute
+    communities: CommunitiesAttribute
+    mp_reach: MpReachNLRIAttribute
+    large_communities: LargeCommunitiesAttribute
+    def __init__(self, origin: _Optional[_Union[OriginAttribute, _Mapping]] = ..., next_hop: _Optional[_Union[NextHopAttribute, _Mapping]] = ..., local_pref: _Optional[_Union[LocalPrefAttribute, _Mapping]] = ..., communities: _Optional[_Union[CommunitiesAttribute, _Mapping]] = ..., mp_reach: _Optional[_Union[MpReachNLRIAttribute, _Mapping]] = ..., large_communities: _Optional[_Union[LargeCommunitiesAttribute, _Mapping]] = ...) -> None: ...
+
+class Path(_message.Message):
+    __slots__ = ("nlri", "pattrs", "is_withdraw", "family")
+    NLRI_FIELD_NUMBER: _ClassVar[int]
+    PATTRS_FIELD_NUMBER: _ClassVar[int]
+    IS_WITHDRAW_FIELD_NUMBER: _ClassVar[int]
+    FAMILY_FIELD_NUMBER: _ClassVar[int]
+    nlri: NLRI
+    pattrs: _containers.RepeatedCompositeFieldContainer[Attribute]
+    is_withdraw: bool
+    family: Family
+    def __init__(self, nlri: _Optional[_Union[NLRI, _Mapping]] = ..., pattrs: _Optional[_Iterable[_Union[Attribute, _Mapping]]] = ..., is_withdraw: _Optional[bool] = ..., family: _Optional[_Union[Family, _Mapping]] = ...) -> None: ...
+
+class Destination(_message.Message):
+    __slots__ = ("prefix", "paths")
+    PREFIX_FIELD_NUMBER: _ClassVar[int]
+    PATHS_FIELD_NUMBER: _ClassVar[int]
+    prefix: str
+    paths: _containers.RepeatedCompositeFieldContainer[Path]
+    def __init__(self, prefix: _Optional[str] = ..., paths: _Optional[_Iterable[_Union[Path, _Mapping]]] = ...) -> None: ...
+
+class AddPathStreamRequest(_message.Message):
+    __slots__ = ("table_type", "paths")
+    TABLE_TYPE_FIELD_NUMBER: _ClassVar[int]
+    PATHS_FIELD_NUMBER: _ClassVar[int]
+    table_type: TableType
+    paths: _containers.RepeatedCompositeFieldContainer[Path]
+    def __init__(self, table_type: _Optional[_Union[TableType, str]] = ..., paths: _Optional[_Iterable[_Union[Path, _Mapping]]] = ...) -> None: ...
+
+class AddPathStreamResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListPathRequest(_message.Message):
+    __slots__ = ("table_type", "family", "batch_size")
+    TABLE_TYPE_FIELD_NUMBER: _ClassVar[int]
+    FAMILY_FIELD_NUMBER: _ClassVar[int]
+    BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
+    table_type: TableType
+    family: Family
+    batch_size: int
+    def __init__(self, table_type: _Optional[_Union[TableType, str]] = ..., family: _Optional[_Union[Family, _Mapping]] = ..., batch_size: _Optional[int] = ...) -> None: ...
+
+class ListPathResponse(_message.Message):
+    __slots__ = ("destination",)
+    DESTINATION_FIELD_NUMBER: _ClassVar[int]
+    destination: Destination
+    def __init__(self, destination: _Optional[_Union[Destination, _Mapping]] = ...) -> None: ...
+
+class PeerConf(_message.Message):
+    __slots__ = ("auth_password", "local_asn", "neighbor_address", "peer_asn", "peer_group", "type", "remove_private", "route_flap_damping", "send_community", "neighbor_interface", "vrf", "allow_own_asn", "replace_peer_asn", "admin_down")
+    AUTH_PASSWORD_FIELD_NUMBER: _ClassVar[int]
+    LOCAL_ASN_FIELD_NUMBER: _ClassVar[int]
+    NEIGHBOR_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    PEER_ASN_FIELD_NUMBER: _ClassVar[int]
+    PEER_GROUP_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    REMOVE_PRIVATE_FIELD_NUMBER: _ClassVar[int]
+    ROUTE_FLAP_DAMPING_FIELD_NUMBER: _ClassVar[int]
+    SEND_COMMUNITY_FIELD_NUMBER: _ClassVar[int]
+    NEIGHBOR_INTERFACE_FIELD_NUMBER: _ClassVar[int]
+    VRF_FIELD_NUMBER: _ClassVar[int]
+    ALLOW_OWN_ASN_FIELD_NUMBER: _ClassVar[int]
+    REPLACE_PEER_ASN_FIELD_NUMBER: _ClassVar[int]
+    ADMIN_DOWN_FIELD_NUMBER: _ClassVar[int]
+    auth_password: str
+    local_asn: int
+    neighbor_address: str
+    peer_asn: int
+    peer_group: str
+    type: PeerType
+    remove_private: RemovePrivate
+    route_flap_damping: bool
+    send_community: int
+    neighbor_interface: str
+    vrf: str
+    allow_own_asn: int
+    replace_peer_asn: bool
+    admin_down: bool
+    def __init__(self, auth_password: _Optional[str] = ..., local_asn: _Optional[int] = ..., neighbor_address: _Optional[str] = ..., peer_asn: _Optional[int] = ..., peer_group: _Optional[str] = ..., type: _Optional[_Union[PeerType, str]] = ..., remove_private: _Optional[_Union[RemovePrivate, str]] = ..., route_flap_damping: _Optional[bool] = ..., send_community: _Optional[int] = ..., neighbor_interface: _Optional[str] = ..., vrf: _Optional[str] = ..., allow_own_asn: _Optional[int] = ..., replace_peer_asn: _Optional[bool] = ..., admin_down: _Optional[bool] = ...) -> None: ...
+
+class EbgpMultihop(_message.Message):
+    __slots__ = ("enabled", "multihop_ttl")
+    ENABLED_FIELD_NUMBER: _ClassVar[int]
+    MULTIHOP_TTL_FIELD_NUMBER: _ClassVar[int]
+    enabled: bool
+    multihop_ttl: int
+    def __init__(self, enabled: _Optional[bool] = ..., multihop_ttl: _Optional[int] = ...) -> None: ...
+
+class TimersConfig(_message.Message):
+    __slots__ = ("connect_retry", "hold_time", "keepalive_interval", "minimum_advertisement_interval", "idle_hold_time_after_reset")
+    CONNECT_RETRY_FIELD_NUMBER: _ClassVar[int]
+    HOLD_TIME_FIELD_NUMBER: _ClassVar[int]
+    KEEPALIVE_INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    MINIMUM_ADVERTISEMENT_INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    IDLE_HOLD_TIME_AFTER_RESET_FIELD_NUMBER: _ClassVar[int]
+    connect_retry: int
+    hold_time: int
+    keepalive_interval: int
+    minimum_advertisement_interval: int
+    idle_hold_time_after_reset: int
+    def __init__(self, connect_retry: _Optional[int] = ..., hold_time: _Optional[int] = ..., keepalive_interval: _Optional[int] = ..., minimum_advertisement_interval: _Optional[int] = ..., idle_hold_time_after_reset: _Optional[int] = ...) -> None: ...
+
+class TimersState(_message.Message):
+    __slots__ = ("connect_retry", "hold_time", "keepalive_interval", "minimum_advertisement_interval", "negotiated_hold_time", "uptime", "downtime")
+    CONNECT_RETRY_FIELD_NUMBER: _ClassVar[int]
+    HOLD_TIME_FIELD_NUMBER: _ClassVar[int]
+    KEEPALIVE_INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    MINIMUM_ADVERTISEMENT_INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    NEGOTIATED_HOLD_TIME_FIELD_NUMBER: _ClassVar[int]
+    UPTIME_FIELD_NUMBER: _ClassVar[int]
+    DOWNTIME_FIELD_NUMBER: _ClassVar[int]
+    connect_retry: int
+    hold_time: int
+    keepalive_interval: int
+    minimum_advertisement_interval: int
+    negotiated_hold_time: int
+    uptime: _timestamp_pb2.Timestamp
+    downtime: _timestamp_pb2.Timestamp
+    def __init__(self, connect_retry: _Optional[int] = ..., hold_time: _Optional[int] = ..., keepalive_interval: _Optional[int] = ..., minimum_advertisement_interval: _Optional[int] = ..., negotiated_hold_time: _Optional[int] = ..., uptime: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., downtime: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class Timers(_message.Message):
+    __slots__ = ("config", "state")
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    config: TimersConfig
+    state: TimersState
+    def __init__(self, config: _Optional[_Union[TimersConfig, _Mapping]] = ..., state: _Optional[_Union[TimersState, _Mapping]] = ...) -> None: ...
+
+class Transport(_message.Message):
+    __slots__ = ("local_address", "local_port", "mtu_discovery", "passive_mode", "remote_address", "remote_port", "tcp_mss", "bind_interface")
+    LOCAL_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    LOCAL_PORT_FIELD_NUMBER: _ClassVar[int]
+    MTU_DISCOVERY_FIELD_NUMBER: _ClassVar[int]
+    PASSIVE_MODE_FIELD_NUMBER: _ClassVar[int]
+    REMOTE_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    REMOTE_PORT_FIELD_NUMBER: _ClassVar[int]
+    TCP_MSS_FIELD_NUMBER: _ClassVar[int]
+    BIND_INTERFACE_FIELD_NUMBER: _ClassVar[int]
+    local_address: str
+    local_port: int
+    mtu_discovery: bool
+    passive_mode: bool
+    remote_address: str
+    remote_port: int
+    tcp_mss: int
+    bind_interface: str
+    def __init__(self, local_address: _Optional[str] = ..., local_port: _Optional[int] = ..., mtu_discovery: _Optional[bool] = ..., passive_mode: _Optional[bool] = ..., remote_address: _Optional[str] = ..., remote_port: _Optional[int] = ..., tcp_mss: _Optional[int] = ..., bind_interface: _Optional[str] = ...) -> None: ...
+
+class MpGracefulRestartConfig(_message.Message):
+    __slots__ = ("enabled",)
+    ENABLED_FIELD_NUMBER: _ClassVar[int]
+    enabled: bool
+    def __init__(self, enabled: _Optional[bool] = ...) -> None: ...
+
+class MpGracefulRestart(_message.Message):
+    __slots__ = ("config",)
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    config: MpGracefulRestartConfig
+    def __init__(self, config: _Optional[_Union[MpGracefulRestartConfig, _Mapping]] = ...) -> None: ...
+
+class AfiSafiConfig(_message.Message):
+    __slots__ = ("family", "enabled")
+    FAMILY_FIELD_NUMBER: _ClassVar[int]
+    ENABLED_FIELD_NUMBER: _ClassVar[int]
+    family: Family
+    enabled: bool
+    def __init__(self, family: _Optional[_Union[Family, _Mapping]] = ..., enabled: _Optional[bool] = ...) -> None: ...
+
+class AfiSafiState(_message.Message):
+    __slots__ = ("family", "enabled", "received", "accepted", "advertised")
+    FAMILY_FIELD_NUMBER: _ClassVar[int]
+    ENABLED_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTED_FIELD_NUMBER: _ClassVar[int]
+    ADVERTISED_FIELD_NUMBER: _ClassVar[int]
+    family: Family
+    enabled: bool
+    received: int
+    accepted: int
+    advertised: int
+    def __init__(self, family: _Optional[_Union[Family, _Mapping]] = ..., enabled: _Optional[bool] = ..., received: _Optional[int] = ..., accepted: _Optional[int] = ..., advertised: _Optional[int] = ...) -> None: ...
+
+class AddPathsConfig(_message.Message):
+    __slots__ = ("receive", "send_max")
+    RECEIVE_FIELD_NUMBER: _ClassVar[int]
+    SEND_MAX_FIELD_NUMBER: _ClassVar[int]
+    receive: bool
+    send_max: int
+    def __init__(self, receive: _Optional[bool] = ..., send_max: _Optional[int] = ...) -> None: ...
+
+class AddPaths(_message.Message):
+    __slots__ = ("config",)
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    config: AddPathsConfig
+    def __init__(self, config: _Optional[_Union[AddPathsConfig, _Mapping]] = ...) -> None: ...
+
+class AfiSafi(_message.Message):
+    __slots__ = ("mp_graceful_restart", "config", "state", "add_paths")
+    MP_GRACEFUL_RESTART_FIELD_NUMBER: _ClassVar[int]
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    ADD_PATHS_FIELD_NUMBER: _ClassVar[int]
+    mp_graceful_restart: MpGracefulRestart
+    config: AfiSafiConfig
+    state: AfiSafiState
+    add_paths: AddPaths
+    def __init__(self, mp_graceful_restart: _Optional[_Union[MpGracefulRestart, _Mapping]] = ..., config: _Optional[_Union[AfiSafiConfig, _Mapping]] = ..., state: _Optional[_Union[AfiSafiState, _Mapping]] = ..., add_paths: _Optional[_Union[AddPaths, _Mapping]] = ...) -> None: ...
+
+class Message(_message.Message):
+    __slots__ = ("notification", "update", "open", "keepalive", "refresh", "discarded", "total", "withdraw_update", "withdraw_prefix")
+    NOTIFICATION_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_FIELD_NUMBER: _ClassVar[int]
+    OPEN_FIELD_NUMBER: _ClassVar[int]
+    KEEPALIVE_FIELD_NUMBER: _ClassVar[int]
+    REFRESH_FIELD_NUMBER: _ClassVar[int]
+    DISCARDED_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    WITHDRAW_UPDATE_FIELD_NUMBER: _ClassVar[int]
+    WITHDRAW_PREFIX_FIELD_NUMBER: _ClassVar[int]
+    notification: int
+    update: int
+    open: int
+    keepalive: int
+    refresh: int
+    discarded: int
+    total: int
+    withdraw_update: int
+    withdraw_prefix: int
+    def __init__(self, notification: _Optional[int] = ..., update: _Optional[int] = ..., open: _Optional[int] = ..., keepalive: _Optional[int] = ..., refresh: _Optional[int] = ..., discarded: _Optional[int] = ..., total: _Optional[int] = ..., withdraw_update: _Optional[int] = ..., withdraw_prefix: _Optional[int] = ...) -> None: ...
+
+class Messages(_message.Message):
+    __slots__ = ("received", "sent")
+    RECEIVED_FIELD_NUMBER: _ClassVar[int]
+    SENT_FIELD_NUMBER: _ClassVar[int]
+    received: Message
+    sent: Message
+    def __init__(self, received: _Optional[_Union[Message, _Mapping]] = ..., sent: _Optional[_Union[Message, _Mapping]] = ...) -> None: ...
+
+class Queues(_message.Message):
+    __slots__ = ("input", "output")
+    INPUT_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    input: int
+    output: int
+    def __init__(self, input: _Optional[int] = ..., output: _Optional[int] = ...) -> None: ...
+
+class PeerState(_message.Message):
+    __slots__ = ("local_asn", "messages", "neighbor_address", "peer_asn", "peer_group", "type", "queues", "remove_private", "route_flap_damping", "send_community", "session_state", "admin_state", "out_q", "flops", "router_id", "disconnect_reason", "disconnect_message", "bfd_state")
+    class SessionState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        SESSION_STATE_UNSPECIFIED: _ClassVar[PeerState.SessionState]
+        SESSION_STATE_IDLE: _ClassVar[PeerState.SessionState]
+        SESSION_STATE_CONNECT: _ClassVar[PeerState.SessionState]
+        SESSION_STATE_ACTIVE: _ClassVar[PeerState.SessionState]
+        SESSION_STATE_OPENSENT: _ClassVar[PeerState.SessionState]
+        SESSION_STATE_OPENCONFIRM: _ClassVar[PeerState.SessionState]
+        SESSION_STATE_ESTABLISHED: _ClassVar[PeerState.SessionState]
+    SESSION_STATE_UNSPECIFIED: PeerState.SessionState
+    SESSION_STATE_IDLE: PeerState.SessionState
+    SESSION_STATE_CONNECT: PeerState.SessionState
+    SESSION_STATE_ACTIVE: PeerState.SessionState
+    SESSION_STATE_OPENSENT: PeerState.SessionState
+    SESSION_STATE_OPENCONFIRM: PeerState.SessionState
+    SESSION_STATE_ESTABLISHED: PeerState.SessionState
+    class AdminState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        ADMIN_STATE_UNSPECIFIED: _ClassVar[PeerState.AdminState]
+        ADMIN_STATE_UP: _ClassVar[PeerState.AdminState]
+        ADMIN_STATE_DOWN: _ClassVar[PeerState.AdminState]
+        ADMIN_STATE_PFX_CT: _ClassVar[PeerState.AdminState]
+    ADMIN_STATE_UNSPECIFIED: PeerState.AdminState
+    ADMIN_STATE_UP: PeerState.AdminState
+    ADMIN_STATE_DOWN: PeerState.AdminState
+    ADMIN_STATE_PFX_CT: PeerState.AdminState
+    class DisconnectReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        DISCONNECT_REASON_UNSPECIFIED: _ClassVar[PeerState.DisconnectReason]
+        DISCONNECT_REASON_ADMIN_DOWN: _ClassVar[PeerState.DisconnectReason]
+        DISCONNECT_REASON_HOLD_TIMER_EXPIRED: _ClassVar[PeerState.DisconnectReason]
+        DISCONNECT_REASON_NOTIFICATION_SENT: _ClassVar[PeerState.DisconnectReason]
+        DISCONNECT_REASON_NOTIFICATION_RECEIVED: _ClassVar[PeerState.DisconnectReason]
+        DISCONNECT_REASON_READ_FAILED: _ClassVar[PeerState.DisconnectReason]
+        DISCONNECT_REASON_WRITE_FAILED: _ClassVar[PeerState.DisconnectReason]
+        DISCONNECT_REASON_IDLE_TIMER_EXPIRED: _ClassVar[PeerState.DisconnectReason]
+        DISCONNECT_REASON_RESTART_TIMER_EXPIRED: _ClassVar[PeerState.DisconnectReason]
+        DISCONNECT_REASON_GRACEFUL_RESTART: _ClassVar[PeerState.DisconnectReason]
+        DISCONNECT_REASON_INVALID_MSG: _ClassVar[PeerState.DisconnectReason]
+        DISCONNECT_REASON_HARD_RESET: _ClassVar[PeerState.DisconnectReason]
+        DISCONNECT_REASON_DECONFIGURED: _ClassVar[PeerState.DisconnectReason]
+        DISCONNECT_REASON_BAD_PEER_AS: _ClassVar[PeerState.DisconnectReason]
+    DISCONNECT_REASON_UNSPECIFIED: PeerState.DisconnectReason
+    DISCONNECT_REASON_ADMIN_DOWN: PeerState.DisconnectReason
+    DISCONNECT_REASON_HOLD_TIMER_EXPIRED: PeerState.DisconnectReason
+    DISCONNECT_REASON_NOTIFICATION_SENT: PeerState.DisconnectReason
+    DISCONNECT_REASON_NOTIFICATION_RECEIVED: PeerState.DisconnectReason
+    DISCONNECT_REASON_READ_FAILED: PeerState.DisconnectReason
+    DISCONNECT_REASON_WRITE_FAILED: PeerState.DisconnectReason
+    DISCONNECT_REASON_IDLE_TIMER_EXPIRED: PeerState.DisconnectReason
+    DISCONNECT_REASON_RESTART_TIMER_EXPIRED: PeerState.DisconnectReason
+    DISCONNECT_REASON_GRACEFUL_RESTART: PeerState.DisconnectReason
+    DISCONNECT_REASON_INVALID_MSG: PeerState.DisconnectReason
+    DISCONNECT_REASON_HARD_RESET: PeerState.DisconnectReason
+    DISCONNECT_REASON_DECONFIGURED: PeerState.DisconnectReason
+    DISCONNECT_REASON_BAD_PEER_AS: PeerState.DisconnectReason
+    LOCAL_ASN_FIELD_NUMBER: _ClassVar[int]
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    NEIGHBOR_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    PEER_ASN_FIELD_NUMBER: _ClassVar[int]
+    PEER_GROUP_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    QUEUES_FIELD_NUMBER: _ClassVar[int]
+    REMOVE_PRIVATE_FIELD_NUMBER: _ClassVar[int]
+    ROUTE_FLAP_DAMPING_FIELD_NUMBER: _ClassVar[int]
+    SEND_COMMUNITY_FIELD_NUMBER: _ClassVar[int]
+    SESSION_STATE_FIELD_NUMBER: _ClassVar[int]
+    ADMIN_STATE_FIELD_NUMBER: _ClassVar[int]
+    OUT_Q_FIELD_NUMBER: _ClassVar[int]
+    FLOPS_FIELD_NUMBER: _ClassVar[int]
+    ROUTER_ID_FIELD_NUMBER: _ClassVar[int]
+    DISCONNECT_REASON_FIELD_NUMBER: _ClassVar[int]
+    DISCONNECT_MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    BFD_STATE_FIELD_NUMBER: _ClassVar[int]
+    local_asn: int
+    messages: Messages
+    neighbor_address: str
+    peer_asn: int
+    peer_group: str
+    type: PeerType
+    queues: Queues
+    remove_private: RemovePrivate
+    route_flap_damping: bool
+    send_community: int
+    session_state: PeerState.SessionState
+    admin_state: PeerState.AdminState
+    out_q: int
+    flops: int
+    router_id: str
+    disconnect_reason: PeerState.DisconnectReason
+    disconnect_message: str
+    bfd_state: BfdPeerState
+    def __init__(self, local_asn: _Optional[int] = ..., messages: _Optional[_Union[Messages, _Mapping]] = ..., neighbor_address: _Optional[str] = ..., peer_asn: _Optional[int] = ..., peer_group: _Optional[str] = ..., type: _Optional[_Union[PeerType, str]] = ..., queues: _Optional[_Union[Queues, _Mapping]] = ..., remove_private: _Optional[_Union[RemovePrivate, str]] = ..., route_flap_damping: _Optional[bool] = ..., send_community: _Optional[int] = ..., session_state: _Optional[_Union[PeerState.SessionState, str]] = ..., admin_state: _Optional[_Union[PeerState.AdminState, str]] = ..., out_q: _Optional[int] = ..., flops: _Optional[int] = ..., router_id: _Optional[str] = ..., disconnect_reason: _Optional[_Union[PeerState.DisconnectReason, str]] = ..., disconnect_message: _Optional[str] = ..., bfd_state: _Optional[_Union[BfdPeerState, _Mapping]] = ...) -> None: ...
+
+class BfdPeerState(_message.Message):
+    __slots__ = ("session_state",)
+    SESSION_STATE_FIELD_NUMBER: _ClassVar[int]
+    session_state: BfdSessionState
+    def __init__(self, session_state: _Optional[_Union[BfdSessionState, str]] = ...) -> None: ...
+
+class BfdPeerConfig(_message.Message):
+    __slots__ = ("enabled", "port", "desired_minimum_tx_interval", "required_minimum_receive", "detection_multiplier")
+    ENABLED_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    DESIRED_MINIMUM_TX_INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    REQUIRED_MINIMUM_RECEIVE_FIELD_NUMBER: _ClassVar[int]
+    DETECTION_MULTIPLIER_FIELD_NUMBER: _ClassVar[int]
+    enabled: bool
+    port: int
+    desired_minimum_tx_interval: int
+    required_minimum_receive: int
+    detection_multiplier: int
+    def __init__(self, enabled: _Optional[bool] = ..., port: _Optional[int] = ..., desired_minimum_tx_interval: _Optional[int] = ..., required_minimum_receive: _Optional[int] = ..., detection_multiplier: _Optional[int] = ...) -> None: ...
+
+class Peer(_message.Message):
+    __slots__ = ("conf", "ebgp_multihop", "state", "timers", "transport", "graceful_restart", "afi_safis", "bfd")
+    CONF_FIELD_NUMBER: _ClassVar[int]
+    EBGP_MULTIHOP_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    TIMERS_FIELD_NUMBER: _ClassVar[int]
+    TRANSPORT_FIELD_NUMBER: _ClassVar[int]
+    GRACEFUL_RESTART_FIELD_NUMBER: _ClassVar[int]
+    AFI_SAFIS_FIELD_NUMBER: _ClassVar[int]
+    BFD_FIELD_NUMBER: _ClassVar[int]
+    conf: PeerConf
+    ebgp_multihop: EbgpMultihop
+    state: PeerState
+    timers: Timers
+    transport: Transport
+    graceful_restart: GracefulRestart
+    afi_safis: _containers.RepeatedCompositeFieldContainer[AfiSafi]
+    bfd: BfdPeerConfig
+    def __init__(self, conf: _Optional[_Union[PeerConf, _Mapping]] = ..., ebgp_multihop: _Optional[_Union[EbgpMultihop, _Mapping]] = ..., state: _Optional[_Union[PeerState, _Mapping]] = ..., timers: _Optional[_Union[Timers, _Mapping]] = ..., transport: _Optional[_Union[Transport, _Mapping]] = ..., graceful_restart: _Optional[_Union[GracefulRestart, _Mapping]] = ..., afi_safis: _Optional[_Iterable[_Union[AfiSafi, _Mapping]]] = ..., bfd: _Optional[_Union[BfdPeerConfig, _Mapping]] = ...) -> None: ...
+
+class AddPeerRequest(_message.Message):
+    __slots__ = ("peer",)
+    PEER_FIELD_NUMBER: _ClassVar[int]
+    peer: Peer
+    def __init__(self, peer: _Optional[_Union[Peer, _Mapping]] = ...) -> None: ...
+
+class AddPeerResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class UpdatePeerRequest(_message.Message):
+    __slots__ = ("peer",)
+    PEER_FIELD_NUMBER: _ClassVar[int]
+    peer: Peer
+    def __init__(self, peer: _Optional[_Union[Peer, _Mapping]] = ...) -> None: ...
+
+class UpdatePeerResponse(_message.Message):
+    __slots__ = ("needs_soft_reset_in",)
+    NEEDS_SOFT_RESET_IN_FIELD_NUMBER: _ClassVar[int]
+    needs_soft_reset_in: bool
+    def __init__(self, needs_soft_reset_in: _Optional[bool] = ...) -> None: ...
+
+class DeletePeerRequest(_message.Message):
+    __slots__ = ("address", "interface")
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    INTERFACE_FIELD_NUMBER: _ClassVar[int]
+    address: str
+    interface: str
+    def __init__(self, address: _Optional[str] = ..., interface: _Optional[str] = ...) -> None: ...
+
+class DeletePeerResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListPeerRequest(_message.Message):
+    __slots__ = ("address", "enable_advertised")
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    ENABLE_ADVERTISED_FIELD_NUMBER: _ClassVar[int]
+    address: str
+    enable_advertised: bool
+    def __init__(self, address: _Optional[str] = ..., enable_advertised: _Optional[bool] = ...) -> None: ...
+
+class ListPeerResponse(_message.Message):
+    __slots__ = ("peer",)
+    PEER_FIELD_NUMBER: _ClassVar[int]
+    peer: Peer
+    def __init__(self, peer: _Optional[_Union[Peer, _Mapping]] = ...) -> None: ...
+
+class ResetPeerRequest(_message.Message):
+    __slots__ = ("address", "communication", "soft", "direction")
+    class Direction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        DIRECTION_UNSPECIFIED: _ClassVar[ResetPeerRequest.Direction]
+        DIRECTION_IN: _ClassVar[ResetPeerRequest.Direction]
+        DIRECTION_OUT: _ClassVar[ResetPeerRequest.Direction]
+    DIRECTION_UNSPECIFIED: ResetPeerRequest.Direction
+    DIRECTION_IN: ResetPeerRequest.Direction
+    DIRECTION_OUT: ResetPeerRequest.Direction
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    COMMUNICATION_FIELD_NUMBER: _ClassVar[int]
+    SOFT_FIELD_NUMBER: _ClassVar[int]
+    DIRECTION_FIELD_NUMBER: _ClassVar[int]
+    address: str
+    communication: str
+    soft: bool
+    direction: ResetPeerRequest.Direction
+    def __init__(self, address: _Optional[str] = ..., communication: _Optional[str] = ..., soft: _Optional[bool] = ..., direction: _Optional[_Union[ResetPeerRequest.Direction, str]] = ...) -> None: ...
+
+class ResetPeerResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class WatchEventRequest(_message.Message):
+    __slots__ = ("peer",)
+    class Peer(_message.Message):
+        __slots__ = ()
+        def __init__(self) -> None: ...
+    PEER_FIELD_NUMBER: _ClassVar[int]
+    peer: WatchEventRequest.Peer
+    def __init__(self, peer: _Optional[_Union[WatchEventRequest.Peer, _Mapping]] = ...) -> None: ...
+
+class WatchEventResponse(_message.Message):
+    __slots__ = ("peer",)
+    class PeerEvent(_message.Message):
+        __slots__ = ("type", "peer")
+        class Type(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+            __slots__ = ()
+            TYPE_UNSPECIFIED: _ClassVar[WatchEventResponse.PeerEvent.Type]
+            TYPE_INIT: _ClassVar[WatchEventResponse.PeerEvent.Type]
+            TYPE_END_OF_INIT: _ClassVar[WatchEventResponse.PeerEvent.Type]
+            TYPE_STATE: _ClassVar[WatchEventResponse.PeerEvent.Type]
+        TYPE_UNSPECIFIED: WatchEventResponse.PeerEvent.Type
+        TYPE_INIT: WatchEventResponse.PeerEvent.Type
+        TYPE_END_OF_INIT: WatchEventResponse.PeerEvent.Type
+        TYPE_STATE: WatchEventResponse.PeerEvent.Type
+        TYPE_FIELD_NUMBER: _ClassVar[int]
+        PEER_FIELD_NUMBER: _ClassVar[int]
+        type: WatchEventResponse.PeerEvent.Type
+        peer: Peer
+        def __init__(self, type: _Optional[_Union[WatchEventResponse.PeerEvent.Type, str]] = ..., peer: _Optional[_Union[Peer, _Mapping]] = ...) -> None: ...
+    PEER_FIELD_NUMBER: _ClassVar[int]
+    peer: WatchEventResponse.PeerEvent
+    def __init__(self, peer: _Optional[_Union[WatchEventResponse.PeerEvent, _Mapping]] = ...) -> None: ...
+
+class DefinedSet(_message.Message):
+    __slots__ = ("defined_type", "name", "list")
+    DEFINED_TYPE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    LIST_FIELD_NUMBER: _ClassVar[int]
+    defined_type: DefinedType
+    name: str
+    list: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, defined_type: _Optional[_Union[DefinedType, str]] = ..., name: _Optional[str] = ..., list: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class MatchSet(_message.Message):
+    __slots__ = ("type", "name")
+    class Type(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        TYPE_UNSPECIFIED: _ClassVar[MatchSet.Type]
+        TYPE_ANY: _ClassVar[MatchSet.Type]
+        TYPE_ALL: _ClassVar[MatchSet.Type]
+        TYPE_INVERT: _ClassVar[MatchSet.Type]
+    TYPE_UNSPECIFIED: MatchSet.Type
+    TYPE_ANY: MatchSet.Type
+    TYPE_ALL: MatchSet.Type
+    TYPE_INVERT: MatchSet.Type
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    type: MatchSet.Type
+    name: str
+    def __init__(self, type: _Optional[_Union[MatchSet.Type, str]] = ..., name: _Optional[str] = ...) -> None: ...
+
+class Conditions(_message.Message):
+    __slots__ = ("neighbor_set", "large_community_set")
+    NEIGHBOR_SET_FIELD_NUMBER: _ClassVar[int]
+    LARGE_COMMUNITY_SET_FIELD_NUMBER: _ClassVar[int]
+    neighbor_set: MatchSet
+    large_community_set: MatchSet
+    def __init__(self, neighbor_set: _Optional[_Union[MatchSet, _Mapping]] = ..., large_community_set: _Optional[_Union[MatchSet, _Mapping]] = ...) -> None: ...
+
+class CommunityAction(_message.Message):
+    __slots__ = ("type", "communities")
+    class Type(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        TYPE_UNSPECIFIED: _ClassVar[CommunityAction.Type]
+        TYPE_ADD: _ClassVar[CommunityAction.Type]
+        TYPE_REMOVE: _ClassVar[CommunityAction.Type]
+        TYPE_REPLACE: _ClassVar[CommunityAction.Type]
+    TYPE_UNSPECIFIED: CommunityAction.Type
+    TYPE_ADD: CommunityAction.Type
+    TYPE_REMOVE: CommunityAction.Type
+    TYPE_REPLACE: CommunityAction.Type
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    COMMUNITIES_FIELD_NUMBER: _ClassVar[int]
+    type: CommunityAction.Type
+    communities: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, type: _Optional[_Union[CommunityAction.Type, str]] = ..., communities: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class LocalPrefAction(_message.Message):
+    __slots__ = ("value",)
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    value: int
+    def __init__(self, value: _Optional[int] = ...) -> None: ...
+
+class NexthopAction(_message.Message):
+    __slots__ = ("address", "self")
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    SELF_FIELD_NUMBER: _ClassVar[int]
+    address: str
+    self: bool
+    def __init__(self_, address: _Optional[str] = ..., self: _Optional[bool] = ...) -> None: ...
+
+class Actions(_message.Message):
+    __slots__ = ("route_action", "nexthop", "local_pref", "large_community")
+    ROUTE_ACTION_FIELD_NUMBER: _ClassVar[int]
+    NEXTHOP_FIELD_NUMBER: _ClassVar[int]
+    LOCAL_PREF_FIELD_NUMBER: _ClassVar[int]
+    LARGE_COMMUNITY_FIELD_NUMBER: _ClassVar[int]
+    route_action: RouteAction
+    nexthop: NexthopAction
+    local_pref: LocalPrefAction
+    large_community: CommunityAction
+    def __init__(self, route_action: _Optional[_Union[RouteAction, str]] = ..., nexthop: _Optional[_Union[NexthopAction, _Mapping]] = ..., local_pref: _Optional[_Union[LocalPrefAction, _Mapping]] = ..., large_community: _Optional[_Union[CommunityAction, _Mapping]] = ...) -> None: ...
+
+class Statement(_message.Message):
+    __slots__ = ("name", "conditions", "actions")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CONDITIONS_FIELD_NUMBER: _ClassVar[int]
+    ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    conditions: Conditions
+    actions: Actions
+    def __init__(self, name: _Optional[str] = ..., conditions: _Optional[_Union[Conditions, _Mapping]] = ..., actions: _Optional[_Union[Actions, _Mapping]] = ...) -> None: ...
+
+class Policy(_message.Message):
+    __slots__ = ("name", "statements")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    STATEMENTS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    statements: _containers.RepeatedCompositeFieldContainer[Statement]
+    def __init__(self, name: _Optional[str] = ..., statements: _Optional[_Iterable[_Union[Statement, _Mapping]]] = ...) -> None: ...
+
+class PolicyAssignment(_message.Message):
+    __slots__ = ("name", "direction", "policies", "default_action")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DIRECTION_FIELD_NUMBER: _ClassVar[int]
+    POLICIES_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_ACTION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    direction: PolicyDirection
+    policies: _containers.RepeatedCompositeFieldContainer[Policy]
+    default_action: RouteAction
+    def __init__(self, name: _Optional[str] = ..., direction: _Optional[_Union[PolicyDirection, str]] = ..., policies: _Optional[_Iterable[_Union[Policy, _Mapping]]] = ..., default_action: _Optional[_Union[RouteAction, str]] = ...) -> None: ...
+
+class AddDefinedSetRequest(_message.Message):
+    __slots__ = ("defined_set", "replace")
+    DEFINED_SET_FIELD_NUMBER: _ClassVar[int]
+    REPLACE_FIELD_NUMBER: _ClassVar[int]
+    defined_set: DefinedSet
+    replace: bool
+    def __init__(self, defined_set: _Optional[_Union[DefinedSet, _Mapping]] = ..., replace: _Optional[bool] = ...) -> None: ...
+
+class AddDefinedSetResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class DeleteDefinedSetRequest(_message.Message):
+    __slots__ = ("defined_set", "all")
+    DEFINED_SET_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIELD_NUMBER: _ClassVar[int]
+    defined_set: DefinedSet
+    all: bool
+    def __init__(self, defined_set: _Optional[_Union[DefinedSet, _Mapping]] = ..., all: _Optional[bool] = ...) -> None: ...
+
+class DeleteDefinedSetResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class AddPolicyRequest(_message.Message):
+    __slots__ = ("policy",)
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    policy: Policy
+    def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
+
+class AddPolicyResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class DeletePolicyRequest(_message.Message):
+    __slots__ = ("policy",)
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    policy: Policy
+    def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
+
+class DeletePolicyResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListPolicyRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class ListPolicyResponse(_message.Message):
+    __slots__ = ("policy",)
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    policy: Policy
+    def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
+
+class AddPolicyAssignmentRequest(_message.Message):
+    __slots__ = ("assignment",)
+    ASSIGNMENT_FIELD_NUMBER: _ClassVar[int]
+    assignment: PolicyAssignment
+    def __init__(self, assignment: _Optional[_Union[PolicyAssignment, _Mapping]] = ...) -> None: ...
+
+class AddPolicyAssignmentResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class DeletePolicyAssignmentRequest(_message.Message):
+    __slots__ = ("assignment",)
+    ASSIGNMENT_FIELD_NUMBER: _ClassVar[int]
+    assignment: PolicyAssignment
+    def __init__(self, assignment: _Optional[_Union[PolicyAssignment, _Mapping]] = ...) -> None: ...
+
+class DeletePolicyAssignmentResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class SetPolicyAssignmentRequest(_message.Message):
+    __slots__ = ("assignment",)
+    ASSIGNMENT_FIELD_NUMBER: _ClassVar[int]
+    assignment: PolicyAssignment
+    def __init__(self, assignment: _Optional[_Union[PolicyAssignment, _Mapping]] = ...) -> None: ...
+
+class SetPolicyAssignmentResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
