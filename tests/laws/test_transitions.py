@@ -75,6 +75,7 @@ def test_each_instances_transitions_are_a_chain_that_ends_in_its_state(steps, fi
 @given(STEPS)
 def test_nothing_waits_longer_than_its_time_and_everything_comes_in_order(steps):
     merger, outputs, now = run(steps, fifo=True)
+    outputs += merger.tick(now)
     waiting = merger.deadline()
     assert waiting is None or waiting > now
     outputs += merger.tick(now + 10)
