@@ -34,7 +34,9 @@ async def test_an_identical_apply_leaves_the_revision_unchanged(api):
 async def test_a_field_somebody_else_changed_conflicts_unless_forced(api):
     path = f"{EIPS}/{api.namespace}"
     await api.apply(path, eip(api.namespace, priority=3))
-    await api.merge(path, {"spec": {"priority": 5}}, fieldManager="other")
+    _, body = await api.merge(path, {"spec": {"priority": 5}}, fieldManager="other")
+    assert "f:priority" not in managers(body)["tester"]["f:spec"]
+    assert managers(body)["other"] == {"f:spec": {"f:priority": {}}}
     status, answer = await api.apply(path, eip(api.namespace, priority=3))
     assert (status, answer["reason"]) == (409, "Conflict")
     (cause,) = answer["details"]["causes"]

@@ -67,11 +67,6 @@ def _entry(manager: Manager) -> Object:
     return entry | ({"subresource": manager.subresource} if manager.subresource else {})
 
 
-def forget_managers(body: Object) -> Object:
-    metadata = {name: value for name, value in body["metadata"].items() if name != "managedFields"}
-    return {**body, "metadata": metadata}
-
-
 def note_update(kind: Kind, old: Object | None, new: Object, manager: str, subresource: str) -> Object:
     """`new` with the changed fields in the hands of `manager` (operation Update) and of nobody else.
 

@@ -30,7 +30,7 @@ from vipmgr.lab.apiserver.errors import (
 )
 from vipmgr.lab.apiserver.events import to_stored, to_view
 from vipmgr.lab.apiserver.kinds import Catalog, Kind
-from vipmgr.lab.apiserver.managed import Ownership, forget_managers, note_update, with_managers
+from vipmgr.lab.apiserver.managed import Ownership, note_update, with_managers
 from vipmgr.lab.apiserver.models import unknown_fields
 from vipmgr.lab.apiserver.store import DELETED, Change, Key, Record, Store
 from vipmgr.lab.apiserver.strategy import Strategy, check_strings
@@ -124,8 +124,6 @@ class Objects:
             _check_preconditions(target, body, held)
             body["metadata"]["resourceVersion"] = held.object["metadata"]["resourceVersion"]
             new = self._strategy.for_update(kind, body, held.object, target.subresource)
-            if ownership() is None and _same(new, held.object):
-                return held
             managers = ownership()
             if managers is None:
                 new = note_update(kind, held.object, new, write.manager, target.subresource)
@@ -300,8 +298,3 @@ def _check_delete(target: Target, held: Record, wanted: Object) -> None:
         if wanted.get(name) not in (None, have):
             why = f"Precondition failed: {label} in precondition: {wanted[name]}, {label} in object meta: {have}"
             raise conflict(target.kind.plural, target.kind.group, target.name, why)
-
-
-def _same(new: Object, old: Object) -> bool:
-    """Whether the two differ in nothing but who manages which field."""
-    return forget_managers(new) == forget_managers(old)
