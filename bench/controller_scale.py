@@ -35,7 +35,7 @@ def serve(path: str) -> None:
 
     async def run() -> None:
         async with ApiServer(definitions=read_definitions(ROOT / "manifests" / "crds"), history=200_000) as server:
-            Path(path).write_text(server.url, encoding="utf-8")
+            Path(path).write_text(server.url, encoding="utf-8")  # noqa: ASYNC240 - before anybody waits
             await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
     asyncio.run(run())
@@ -175,7 +175,7 @@ async def measure(url: str, args: argparse.Namespace) -> dict:
 
 async def wait_one(client: Client, number: int) -> None:
     async with asyncio.timeout(120):
-        while not (await client.get(SERVICES, f"s{number:05}", "load")).status.load_balancer.ingress:
+        while not (await client.get(SERVICES, f"s{number:05}", "load")).status.load_balancer.ingress:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
 
