@@ -49,6 +49,7 @@ class Agent:
     alive: bool = True
     asleep_until: float = 0.0
     last_tick: float = 0.0
+    frames: int = 0
     lease: Peer | None = None
 
 
@@ -64,6 +65,7 @@ class World:
         self.queue: list[tuple[float, int, object]] = []
         self.order = itertools.count()
         self.loss = 0.0
+        self.chatter = 1
         self.next_renew = dict.fromkeys(self.agents, 0.0)
         self.two_owners_since: float | None = None
         self.longest_two_owners = 0.0
@@ -76,7 +78,7 @@ class World:
             name: replace(peer, fresh=not agent.on_api or self.now - at < TIMINGS.lease_expiry)
             for name, (at, peer) in agent.seen.items()
         }
-        return View(agent.name, self.vip, peers, agent.obstacle, synced=True, timings=TIMINGS)
+        return View(agent.name, self.vip, peers, agent.obstacle, synced=True, timings=TIMINGS, frames=agent.frames)
 
     def write_lease(self, agent: Agent) -> None:
         if not (agent.on_api and agent.alive):
@@ -134,6 +136,7 @@ class World:
                 to.seen[event[2].node] = (self.now, event[2])
                 self.step(to)
             return
+        to.frames += 1
         sender = self.agents[event[2]]
         if kind == "probe":
             awake = self.now - to.last_tick <= TIMINGS.sleep
@@ -150,6 +153,8 @@ class World:
             while self.queue and self.queue[0][0] <= self.now:
                 self.deliver(heapq.heappop(self.queue)[2])
             for agent in self.agents.values():
+                if agent.on_wire and self.groups[agent.name] == 0:
+                    agent.frames += self.chatter  # the rest of the network, which is on this side
                 if agent.alive and self.now >= agent.asleep_until:
                     self.step(agent)
                     if self.now >= self.next_renew[agent.name]:
@@ -175,7 +180,7 @@ class World:
         if self.no_owner_since:
             self.longest_no_owner = max(self.longest_no_owner, self.now - self.no_owner_since)
 
-    def settle(self, seconds: float = 6.0) -> Agent:
+    def settle(self, seconds: float = 2.0) -> Agent:
         self.run(seconds)
         (owner,) = self.answering()
         self.longest_two_owners = self.longest_no_owner = 0.0
@@ -192,7 +197,7 @@ ONE_TICK = 2 * TICK + 1e-9
 
 
 @given(SEEDS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=3, deadline=None)
 def test_the_first_in_rank_becomes_the_only_owner(seed: int) -> None:
     world, owner = fresh_world(seed)
     assert owner.name == "n0"
@@ -200,7 +205,7 @@ def test_the_first_in_rank_becomes_the_only_owner(seed: int) -> None:
 
 
 @given(SEEDS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=3, deadline=None)
 def test_a_dead_owner_is_replaced_within_a_second_and_its_return_moves_nothing(seed: int) -> None:
     world, owner = fresh_world(seed)
     owner.alive = False
@@ -214,7 +219,7 @@ def test_a_dead_owner_is_replaced_within_a_second_and_its_return_moves_nothing(s
 
 
 @given(SEEDS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=3, deadline=None)
 def test_an_owner_without_the_api_server_keeps_the_address(seed: int) -> None:
     world, owner = fresh_world(seed)
     owner.on_api = False
@@ -227,7 +232,7 @@ def test_an_owner_without_the_api_server_keeps_the_address(seed: int) -> None:
 
 
 @given(SEEDS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=3, deadline=None)
 def test_without_any_api_server_the_wire_alone_fails_over(seed: int) -> None:
     world, owner = fresh_world(seed)
     for agent in world.agents.values():
@@ -239,7 +244,7 @@ def test_without_any_api_server_the_wire_alone_fails_over(seed: int) -> None:
 
 
 @given(SEEDS, st.sampled_from([Obstacle.DRAINING, Obstacle.STOPPING]))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=3, deadline=None)
 def test_a_planned_handover_has_no_instant_without_an_answer(seed: int, why: Obstacle) -> None:
     world, owner = fresh_world(seed)
     owner.obstacle = why
@@ -252,7 +257,7 @@ def test_a_planned_handover_has_no_instant_without_an_answer(seed: int, why: Obs
 
 
 @given(SEEDS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=3, deadline=None)
 def test_the_last_node_serves_on_while_it_drains(seed: int) -> None:
     world, owner = fresh_world(seed, nodes=1)
     owner.obstacle = Obstacle.DRAINING
@@ -261,7 +266,7 @@ def test_the_last_node_serves_on_while_it_drains(seed: int) -> None:
 
 
 @given(SEEDS, st.booleans())
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=3, deadline=None)
 def test_after_a_partition_the_newer_claim_wins_and_the_other_is_silent_at_once(seed: int, api_too: bool) -> None:
     world, owner = fresh_world(seed)
     moves = len(world.moves)
@@ -278,8 +283,29 @@ def test_after_a_partition_the_newer_claim_wins_and_the_other_is_silent_at_once(
     assert owner not in world.answering()
 
 
+@given(SEEDS, st.sampled_from(["n1", "n2"]))
+@settings(max_examples=6, deadline=None)
+def test_a_node_that_hears_nobody_takes_nothing_from_an_owner_that_lives(seed: int, deaf: str) -> None:
+    world, owner = fresh_world(seed)
+    world.agents[deaf].on_wire = False  # a dead switch port: the carrier stays, the API server is reached elsewhere
+    world.run(8.0)
+    assert world.answering() == [owner]
+    assert world.longest_no_owner == 0.0
+
+
+@given(SEEDS)
+@settings(max_examples=3, deadline=None)
+def test_on_a_wire_without_any_other_traffic_a_dead_owner_is_replaced_all_the_same(seed: int) -> None:
+    world, owner = fresh_world(seed, nodes=2)
+    world.chatter = 0
+    owner.alive = False
+    world.run(6.0)
+    assert world.longest_no_owner < 3.9
+    assert len(world.answering()) == 1
+
+
 @given(SEEDS, st.floats(0.5, 8.0))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=3, deadline=None)
 def test_an_owner_that_slept_does_not_answer_before_it_knows(seed: int, seconds: float) -> None:
     world, owner = fresh_world(seed)
     owner.asleep_until = world.now + seconds
@@ -289,7 +315,7 @@ def test_an_owner_that_slept_does_not_answer_before_it_knows(seed: int, seconds:
 
 
 @given(SEEDS, st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_whatever_happened_once_it_is_quiet_there_is_exactly_one_owner(seed: int, data: st.DataObject) -> None:
     world, _ = fresh_world(seed, nodes=data.draw(st.integers(2, 4)))
     world.loss = data.draw(st.sampled_from([0.0, 0.05, 0.2]))

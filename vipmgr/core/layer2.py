@@ -8,6 +8,8 @@ ND message of the owner. Of two claims the higher (epoch, rank) wins, wherever t
 - at most one owner among agents that hear each other: whoever hears a higher claim falls silent at once;
 - nobody takes over from an owner that still answers: a takeover needs `misses` unanswered probes, Lease or no Lease.
   So an owner that lost the API server keeps its addresses, and a dead one is replaced in misses x probe_interval;
+- silence proves nothing to a node that hears nobody at all: it may itself be the one that is cut off. While the owner's
+  Lease lives, or others could serve, it takes over only if frames reached it meanwhile;
 - no move when a node returns: it finds a claim and stands by (non-revertive).
 
 Pure: `step` is a function of what is known and the time; the shell (node/layer2.py) carries out the effects.
@@ -19,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from math import floor
 
 from vipmgr.core.model import Address, NodeName
 from vipmgr.core.neighbour import Mac
@@ -100,6 +103,7 @@ class Cause(StrEnum):
     RELEASED = "the owner released it"
     OFFERED = "the owner handed it over"
     SILENT = "the owner answered no probe"
+    HANDED_OVER = "the next node has it"
     OUTBID = "a newer claim was heard"
     OBSTACLE = "this node may not serve it"
     SLEPT = "this agent was not scheduled"
@@ -111,9 +115,9 @@ class State:
     """What this node remembers of one address.
 
     `epoch`: of our own claim while owner or in doubt, else the highest heard. `rival`: (epoch, node) of the highest
-    claim heard on the wire. `contact`: the epoch under which its owner was last heard there. `unanswered`: probes in a
-    row. `stranger`: a station that is none of ours and uses the
-    address.
+    claim known of another node. `contact`: the epoch under which its owner was last heard on the wire. `unanswered`:
+    probes in a row, and `frames`: how many frames the interface had received before the first of them. `stranger`: a
+    station that is none of ours and uses the address.
     """
 
     standing: Standing = Standing.STANDBY
@@ -121,13 +125,13 @@ class State:
     rival: tuple[int, NodeName] | None = None
     contact: int = 0
     unanswered: int = 0
+    frames: int = 0
     probe_due: float = 0.0
     doubt_until: float = 0.0
     offered: NodeName | None = None
     offered_until: float = 0.0
     announced: int = 0
     announce_due: float = 0.0
-    released: bool = False
     stranger: Mac | None = None
     stranger_until: float = 0.0
 
@@ -163,7 +167,10 @@ Effect = Probe | Announce | Moved
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What one step sees. `synced`: the peers' Leases were listed (or the API server has been away for an expiry)."""
+    """What one step sees. `synced`: the peers' Leases were listed (or the API server has been away for an expiry).
+
+    `frames`: how many frames the interface has received so far, of whatever kind.
+    """
 
     node: NodeName
     vip: Layer2Vip
@@ -171,16 +178,19 @@ class View:
     obstacle: Obstacle | None
     synced: bool
     timings: Timings
+    frames: int = 0
 
 
 def step(view: View, state: State, now: float) -> tuple[State, tuple[Effect, ...]]:
     """One look at one address: the new state and what to do. Calling it again at the same time does nothing more."""
     rival = _rival(view, state)
     if state.standing is Standing.STANDBY:
-        return _stand_by(view, replace(state, epoch=max(state.epoch, rival[0] if rival else 0)), rival, now)
+        known = replace(state, epoch=max(state.epoch, rival[0] if rival else 0), rival=rival)
+        return _stand_by(view, known, rival, now)
     if rival is not None and _beats(view, rival, state.epoch):
-        lost = replace(state, standing=Standing.STANDBY, epoch=rival[0], offered=None, unanswered=0, released=False)
-        return lost, (_moved(view, lost, Cause.OUTBID, rival[1]),)
+        lost = State(epoch=rival[0], rival=rival, contact=state.contact)
+        cause = Cause.HANDED_OVER if state.offered == rival[1] else Cause.OUTBID
+        return lost, (_moved(view, lost, cause, rival[1]),)
     if state.standing is Standing.DOUBT:
         return _doubt(view, state, now)
     return _own(view, state, now)
@@ -196,13 +206,16 @@ def slept(view: View, state: State, now: float) -> tuple[State, tuple[Effect, ..
 
 
 def heard(view: View, state: State, mac: Mac, epoch: int | None, now: float) -> State:
-    """Another station spoke for the address, on the wire."""
+    """Another station spoke for the address, on the wire. An owner whose claim is the newer one says so once more."""
     node = next((one.node for one in view.vip.candidates if one.mac == mac), None)
     if node is None and epoch is None:
         return replace(state, stranger=mac, stranger_until=now + view.timings.refresh)
     known = state.rival[0] if state.rival else 0
     rival = state.rival if epoch is None or epoch < known else (epoch, node or mac.hex(":"))
-    return replace(state, unanswered=0, rival=rival, contact=max(state.contact, epoch or 0))
+    known_now = replace(state, unanswered=0, rival=rival, contact=max(state.contact, epoch or 0))
+    if state.standing is Standing.OWNER and state.announced and (rival is None or not _beats(view, rival, state.epoch)):
+        return replace(known_now, announced=0, announce_due=now)
+    return known_now
 
 
 def claims(states: Mapping[Address, State]) -> dict[Address, int]:
@@ -226,8 +239,10 @@ def _beats(view: View, rival: tuple[int, NodeName], epoch: int) -> bool:
 def _stand_by(
     view: View, state: State, rival: tuple[int, NodeName] | None, now: float
 ) -> tuple[State, tuple[Effect, ...]]:
+    if state.unanswered == 0:
+        state = replace(state, frames=view.frames)
     if view.obstacle is not None or not view.synced:
-        return replace(state, unanswered=0, probe_due=now), ()
+        return replace(state, unanswered=0), ()
     if state.stranger is not None and now < state.stranger_until:
         return state, ()  # RFC 5227 2.1: never claim an address that somebody uses
     address = view.vip.address
@@ -241,11 +256,19 @@ def _stand_by(
         return _take(view, state, Cause.RELEASED, holder.node, now)
     if place > 1 or (claimed and fresh and not view.timings.watch):
         return replace(state, unanswered=0), ()  # others are nearer; when they die too, their Leases say so
-    if rival is not None and claimed and fresh and state.contact < rival[0]:
+    never_met = rival is not None and claimed and fresh and state.contact < rival[0]
+    if never_met or _may_be_deaf(view, state, rival, fresh=fresh):
         # Never heard under this claim, yet its Lease is renewed: the segment may be split, and this node on the wrong
         # side. Silence proves nothing then; keep asking until there was contact once, or the Lease runs out.
         state = replace(state, unanswered=min(state.unanswered, view.timings.misses - 1))
     return _probe(view, state, rival[1] if rival else None, place, now)
+
+
+def _may_be_deaf(view: View, state: State, rival: tuple[int, NodeName] | None, *, fresh: bool) -> bool:
+    """Nothing at all has come in since the silence began, and there is somebody who should be heard or could serve."""
+    holder = rival[1] if rival else None
+    others = any(_able(view, one.node) for one in view.vip.candidates if one.node not in (view.node, holder))
+    return view.frames == state.frames and (fresh or others)
 
 
 def _probe(
@@ -260,10 +283,15 @@ def _probe(
         return state, ()
     if state.unanswered >= view.timings.misses + view.timings.patience * place:
         return _take(view, state, Cause.SILENT if holder else Cause.FIRST_CLAIM, holder, now)
-    asked = replace(state, unanswered=state.unanswered + 1, probe_due=now + view.timings.probe_interval)
+    asked = replace(state, unanswered=state.unanswered + 1, probe_due=_next_round(now, view.timings.probe_interval))
     mac = next((one.mac for one in view.vip.candidates if one.node == holder), None)
     to = mac if asked.unanswered < view.timings.misses + view.timings.patience * place else None
     return asked, (Probe(view.vip.address, view.vip.interface, to),)
+
+
+def _next_round(now: float, interval: float) -> float:
+    """All addresses are asked about in the same rounds, so that one question to a holder can stand for them all."""
+    return (floor(now / interval + 1e-6) + 1) * interval
 
 
 def _place(view: View, exclude: NodeName | None) -> int:
@@ -296,16 +324,18 @@ def _doubt(view: View, state: State, now: float) -> tuple[State, tuple[Effect, .
 
 
 def _own(view: View, state: State, now: float) -> tuple[State, tuple[Effect, ...]]:
+    """Keep it; or, when this node may not, offer it to the next in rank and answer on until that one has it."""
     if view.obstacle is None:
         return _announce(view, replace(state, offered=None), now)
     heir = None if view.obstacle.silences_at_once else _heir(view)
-    if heir is not None and (state.offered is None or now < state.offered_until):
-        if state.offered == heir:
-            return _announce(view, state, now)
-        return _announce(view, replace(state, offered=heir, offered_until=now + view.timings.handover), now)
-    if view.obstacle is Obstacle.DRAINING and heir is None:
-        return _announce(view, replace(state, offered=None), now)  # the last one standing serves on
-    released = replace(state, standing=Standing.STANDBY, offered=None, unanswered=0, rival=None)
+    if heir is not None and state.offered != heir:
+        until = state.offered_until if state.offered is not None else now + view.timings.handover
+        state = replace(state, offered=heir, offered_until=until)
+    if view.obstacle is Obstacle.DRAINING:  # the last one standing serves on
+        return _announce(view, state if heir is not None else replace(state, offered=None), now)
+    if heir is not None and now < state.offered_until:
+        return _announce(view, state, now)
+    released = State(epoch=state.epoch, contact=state.contact)
     return released, (_moved(view, released, Cause.OBSTACLE, heir),)
 
 
