@@ -50,9 +50,11 @@ def test_a_joining_node_takes_no_vip_and_changes_no_other_nodes_plan_and_a_leavi
 
 
 def test_two_clusters_on_one_network_share_no_virtual_router_id():
+    """Four each out of eight that are allowed: not by luck."""
+    narrow = MANIFESTS.replace("interface: eth0", 'interface: eth0\n  vrrp: {instances: 4, virtualRouterIDs: "51-58"}')
     with Lab(nodes=2, cluster=1) as one, Lab(nodes=2, cluster=2) as other:
         one.share_segment(other)
-        one.apply(MANIFESTS)
+        one.apply(narrow)
         first = one.wait_for_vip(SERVICE)
         strangers = {spec["virtualRouterID"] for spec in register(one).values()}
         other.wait(
@@ -63,7 +65,7 @@ def test_two_clusters_on_one_network_share_no_virtual_router_id():
             "the second cluster's agents hear the first one's adverts",
             30,
         )
-        other.apply(MANIFESTS.replace("196.168.220.10-196.168.220.30", "196.168.221.10-196.168.221.30"))
+        other.apply(narrow.replace("196.168.220.10-196.168.220.30", "196.168.221.10-196.168.221.30"))
         second = other.wait_for_vip(SERVICE)
         assert first != second
         assert strangers.isdisjoint({spec["virtualRouterID"] for spec in register(other).values()})
