@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
 
 from vipmgr.controller.program import run_controller
@@ -17,7 +18,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--lb-class", default=usual.load_balancer_class, help="loadBalancerClass to serve (default: %(default)s)")
     add("--default-class", action="store_true", help="serve Services of no class, too")
-    add("--namespace", default=usual.namespace, help="of the Lease and the Secret (default: %(default)s)")
+    here = os.environ.get("POD_NAMESPACE", usual.namespace)
+    add("--namespace", default=here, help="of the Lease and the Secret (default: the pod's, else %(default)s)")
     add("--identity", default="", help="name in the Lease, made unique (default: the host's name)")
     add("--kubeconfig", help="default: $KUBECONFIG, the pod's account, ~/.kube/config")
     add("--listen", default=":8080", metavar="HOST:PORT", help="/healthz, /readyz, /metrics (default: %(default)s)")
