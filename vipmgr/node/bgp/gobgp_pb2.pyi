@@ -93,7 +93,7 @@ class Global(_message.Message):
     families: _containers.RepeatedScalarFieldContainer[int]
     use_multiple_paths: bool
     graceful_restart: GracefulRestart
-    def __init__(self, asn: _Optional[int] = ..., router_id: _Optional[str] = ..., listen_port: _Optional[int] = ..., listen_addresses: _Optional[_Iterable[str]] = ..., families: _Optional[_Iterable[int]] = ..., use_multiple_paths: _Optional[bool] = ..., graceful_restart: _Optional[_Union[GracefulRestart, _Mapping]] = ...) -> None: ...
+    def __init__(self, asn: _Optional[int] = ..., router_id: _Optional[str] = ..., listen_port: _Optional[int] = ..., listen_addresses: _Optional[_Iterable[str]] = ..., families: _Optional[_Iterable[int]] = ..., use_multiple_paths: bool = ..., graceful_restart: _Optional[_Union[GracefulRestart, _Mapping]] = ...) -> None: ...
 
 class GracefulRestart(_message.Message):
     __slots__ = ("enabled", "restart_time", "helper_only", "deferral_time", "notification_enabled", "longlived_enabled", "stale_routes_time", "peer_restart_time", "peer_restarting", "local_restarting", "mode")
@@ -119,7 +119,7 @@ class GracefulRestart(_message.Message):
     peer_restarting: bool
     local_restarting: bool
     mode: str
-    def __init__(self, enabled: _Optional[bool] = ..., restart_time: _Optional[int] = ..., helper_only: _Optional[bool] = ..., deferral_time: _Optional[int] = ..., notification_enabled: _Optional[bool] = ..., longlived_enabled: _Optional[bool] = ..., stale_routes_time: _Optional[int] = ..., peer_restart_time: _Optional[int] = ..., peer_restarting: _Optional[bool] = ..., local_restarting: _Optional[bool] = ..., mode: _Optional[str] = ...) -> None: ...
+    def __init__(self, enabled: bool = ..., restart_time: _Optional[int] = ..., helper_only: bool = ..., deferral_time: _Optional[int] = ..., notification_enabled: bool = ..., longlived_enabled: bool = ..., stale_routes_time: _Optional[int] = ..., peer_restart_time: _Optional[int] = ..., peer_restarting: bool = ..., local_restarting: bool = ..., mode: _Optional[str] = ...) -> None: ...
 
 class StartBgpRequest(_message.Message):
     __slots__ = ()
@@ -134,7 +134,7 @@ class StopBgpRequest(_message.Message):
     __slots__ = ("allow_graceful_restart",)
     ALLOW_GRACEFUL_RESTART_FIELD_NUMBER: _ClassVar[int]
     allow_graceful_restart: bool
-    def __init__(self, allow_graceful_restart: _Optional[bool] = ...) -> None: ...
+    def __init__(self, allow_graceful_restart: bool = ...) -> None: ...
 
 class StopBgpResponse(_message.Message):
     __slots__ = ()
@@ -261,7 +261,7 @@ class Path(_message.Message):
     pattrs: _containers.RepeatedCompositeFieldContainer[Attribute]
     is_withdraw: bool
     family: Family
-    def __init__(self, nlri: _Optional[_Union[NLRI, _Mapping]] = ..., pattrs: _Optional[_Iterable[_Union[Attribute, _Mapping]]] = ..., is_withdraw: _Optional[bool] = ..., family: _Optional[_Union[Family, _Mapping]] = ...) -> None: ...
+    def __init__(self, nlri: _Optional[_Union[NLRI, _Mapping]] = ..., pattrs: _Optional[_Iterable[_Union[Attribute, _Mapping]]] = ..., is_withdraw: bool = ..., family: _Optional[_Union[Family, _Mapping]] = ...) -> None: ...
 
 class Destination(_message.Message):
     __slots__ = ("prefix", "paths")
@@ -329,7 +329,7 @@ class PeerConf(_message.Message):
     allow_own_asn: int
     replace_peer_asn: bool
     admin_down: bool
-    def __init__(self, auth_password: _Optional[str] = ..., local_asn: _Optional[int] = ..., neighbor_address: _Optional[str] = ..., peer_asn: _Optional[int] = ..., peer_group: _Optional[str] = ..., type: _Optional[_Union[PeerType, str]] = ..., remove_private: _Optional[_Union[RemovePrivate, str]] = ..., route_flap_damping: _Optional[bool] = ..., send_community: _Optional[int] = ..., neighbor_interface: _Optional[str] = ..., vrf: _Optional[str] = ..., allow_own_asn: _Optional[int] = ..., replace_peer_asn: _Optional[bool] = ..., admin_down: _Optional[bool] = ...) -> None: ...
+    def __init__(self, auth_password: _Optional[str] = ..., local_asn: _Optional[int] = ..., neighbor_address: _Optional[str] = ..., peer_asn: _Optional[int] = ..., peer_group: _Optional[str] = ..., type: _Optional[_Union[PeerType, str]] = ..., remove_private: _Optional[_Union[RemovePrivate, str]] = ..., route_flap_damping: bool = ..., send_community: _Optional[int] = ..., neighbor_interface: _Optional[str] = ..., vrf: _Optional[str] = ..., allow_own_asn: _Optional[int] = ..., replace_peer_asn: bool = ..., admin_down: bool = ...) -> None: ...
 
 class EbgpMultihop(_message.Message):
     __slots__ = ("enabled", "multihop_ttl")
@@ -337,7 +337,7 @@ class EbgpMultihop(_message.Message):
     MULTIHOP_TTL_FIELD_NUMBER: _ClassVar[int]
     enabled: bool
     multihop_ttl: int
-    def __init__(self, enabled: _Optional[bool] = ..., multihop_ttl: _Optional[int] = ...) -> None: ...
+    def __init__(self, enabled: bool = ..., multihop_ttl: _Optional[int] = ...) -> None: ...
 
 class TimersConfig(_message.Message):
     __slots__ = ("connect_retry", "hold_time", "keepalive_interval", "minimum_advertisement_interval", "idle_hold_time_after_reset")
@@ -397,13 +397,13 @@ class Transport(_message.Message):
     remote_port: int
     tcp_mss: int
     bind_interface: str
-    def __init__(self, local_address: _Optional[str] = ..., local_port: _Optional[int] = ..., mtu_discovery: _Optional[bool] = ..., passive_mode: _Optional[bool] = ..., remote_address: _Optional[str] = ..., remote_port: _Optional[int] = ..., tcp_mss: _Optional[int] = ..., bind_interface: _Optional[str] = ...) -> None: ...
+    def __init__(self, local_address: _Optional[str] = ..., local_port: _Optional[int] = ..., mtu_discovery: bool = ..., passive_mode: bool = ..., remote_address: _Optional[str] = ..., remote_port: _Optional[int] = ..., tcp_mss: _Optional[int] = ..., bind_interface: _Optional[str] = ...) -> None: ...
 
 class MpGracefulRestartConfig(_message.Message):
     __slots__ = ("enabled",)
     ENABLED_FIELD_NUMBER: _ClassVar[int]
     enabled: bool
-    def __init__(self, enabled: _Optional[bool] = ...) -> None: ...
+    def __init__(self, enabled: bool = ...) -> None: ...
 
 class MpGracefulRestart(_message.Message):
     __slots__ = ("config",)
@@ -417,7 +417,7 @@ class AfiSafiConfig(_message.Message):
     ENABLED_FIELD_NUMBER: _ClassVar[int]
     family: Family
     enabled: bool
-    def __init__(self, family: _Optional[_Union[Family, _Mapping]] = ..., enabled: _Optional[bool] = ...) -> None: ...
+    def __init__(self, family: _Optional[_Union[Family, _Mapping]] = ..., enabled: bool = ...) -> None: ...
 
 class AfiSafiState(_message.Message):
     __slots__ = ("family", "enabled", "received", "accepted", "advertised")
@@ -431,7 +431,7 @@ class AfiSafiState(_message.Message):
     received: int
     accepted: int
     advertised: int
-    def __init__(self, family: _Optional[_Union[Family, _Mapping]] = ..., enabled: _Optional[bool] = ..., received: _Optional[int] = ..., accepted: _Optional[int] = ..., advertised: _Optional[int] = ...) -> None: ...
+    def __init__(self, family: _Optional[_Union[Family, _Mapping]] = ..., enabled: bool = ..., received: _Optional[int] = ..., accepted: _Optional[int] = ..., advertised: _Optional[int] = ...) -> None: ...
 
 class AddPathsConfig(_message.Message):
     __slots__ = ("receive", "send_max")
@@ -439,7 +439,7 @@ class AddPathsConfig(_message.Message):
     SEND_MAX_FIELD_NUMBER: _ClassVar[int]
     receive: bool
     send_max: int
-    def __init__(self, receive: _Optional[bool] = ..., send_max: _Optional[int] = ...) -> None: ...
+    def __init__(self, receive: bool = ..., send_max: _Optional[int] = ...) -> None: ...
 
 class AddPaths(_message.Message):
     __slots__ = ("config",)
@@ -591,7 +591,7 @@ class PeerState(_message.Message):
     disconnect_reason: PeerState.DisconnectReason
     disconnect_message: str
     bfd_state: BfdPeerState
-    def __init__(self, local_asn: _Optional[int] = ..., messages: _Optional[_Union[Messages, _Mapping]] = ..., neighbor_address: _Optional[str] = ..., peer_asn: _Optional[int] = ..., peer_group: _Optional[str] = ..., type: _Optional[_Union[PeerType, str]] = ..., queues: _Optional[_Union[Queues, _Mapping]] = ..., remove_private: _Optional[_Union[RemovePrivate, str]] = ..., route_flap_damping: _Optional[bool] = ..., send_community: _Optional[int] = ..., session_state: _Optional[_Union[PeerState.SessionState, str]] = ..., admin_state: _Optional[_Union[PeerState.AdminState, str]] = ..., out_q: _Optional[int] = ..., flops: _Optional[int] = ..., router_id: _Optional[str] = ..., disconnect_reason: _Optional[_Union[PeerState.DisconnectReason, str]] = ..., disconnect_message: _Optional[str] = ..., bfd_state: _Optional[_Union[BfdPeerState, _Mapping]] = ...) -> None: ...
+    def __init__(self, local_asn: _Optional[int] = ..., messages: _Optional[_Union[Messages, _Mapping]] = ..., neighbor_address: _Optional[str] = ..., peer_asn: _Optional[int] = ..., peer_group: _Optional[str] = ..., type: _Optional[_Union[PeerType, str]] = ..., queues: _Optional[_Union[Queues, _Mapping]] = ..., remove_private: _Optional[_Union[RemovePrivate, str]] = ..., route_flap_damping: bool = ..., send_community: _Optional[int] = ..., session_state: _Optional[_Union[PeerState.SessionState, str]] = ..., admin_state: _Optional[_Union[PeerState.AdminState, str]] = ..., out_q: _Optional[int] = ..., flops: _Optional[int] = ..., router_id: _Optional[str] = ..., disconnect_reason: _Optional[_Union[PeerState.DisconnectReason, str]] = ..., disconnect_message: _Optional[str] = ..., bfd_state: _Optional[_Union[BfdPeerState, _Mapping]] = ...) -> None: ...
 
 class BfdPeerState(_message.Message):
     __slots__ = ("session_state",)
@@ -611,7 +611,7 @@ class BfdPeerConfig(_message.Message):
     desired_minimum_tx_interval: int
     required_minimum_receive: int
     detection_multiplier: int
-    def __init__(self, enabled: _Optional[bool] = ..., port: _Optional[int] = ..., desired_minimum_tx_interval: _Optional[int] = ..., required_minimum_receive: _Optional[int] = ..., detection_multiplier: _Optional[int] = ...) -> None: ...
+    def __init__(self, enabled: bool = ..., port: _Optional[int] = ..., desired_minimum_tx_interval: _Optional[int] = ..., required_minimum_receive: _Optional[int] = ..., detection_multiplier: _Optional[int] = ...) -> None: ...
 
 class Peer(_message.Message):
     __slots__ = ("conf", "ebgp_multihop", "state", "timers", "transport", "graceful_restart", "afi_safis", "bfd")
@@ -653,7 +653,7 @@ class UpdatePeerResponse(_message.Message):
     __slots__ = ("needs_soft_reset_in",)
     NEEDS_SOFT_RESET_IN_FIELD_NUMBER: _ClassVar[int]
     needs_soft_reset_in: bool
-    def __init__(self, needs_soft_reset_in: _Optional[bool] = ...) -> None: ...
+    def __init__(self, needs_soft_reset_in: bool = ...) -> None: ...
 
 class DeletePeerRequest(_message.Message):
     __slots__ = ("address", "interface")
@@ -673,7 +673,7 @@ class ListPeerRequest(_message.Message):
     ENABLE_ADVERTISED_FIELD_NUMBER: _ClassVar[int]
     address: str
     enable_advertised: bool
-    def __init__(self, address: _Optional[str] = ..., enable_advertised: _Optional[bool] = ...) -> None: ...
+    def __init__(self, address: _Optional[str] = ..., enable_advertised: bool = ...) -> None: ...
 
 class ListPeerResponse(_message.Message):
     __slots__ = ("peer",)
@@ -699,7 +699,7 @@ class ResetPeerRequest(_message.Message):
     communication: str
     soft: bool
     direction: ResetPeerRequest.Direction
-    def __init__(self, address: _Optional[str] = ..., communication: _Optional[str] = ..., soft: _Optional[bool] = ..., direction: _Optional[_Union[ResetPeerRequest.Direction, str]] = ...) -> None: ...
+    def __init__(self, address: _Optional[str] = ..., communication: _Optional[str] = ..., soft: bool = ..., direction: _Optional[_Union[ResetPeerRequest.Direction, str]] = ...) -> None: ...
 
 class ResetPeerResponse(_message.Message):
     __slots__ = ()
@@ -766,12 +766,14 @@ class MatchSet(_message.Message):
     def __init__(self, type: _Optional[_Union[MatchSet.Type, str]] = ..., name: _Optional[str] = ...) -> None: ...
 
 class Conditions(_message.Message):
-    __slots__ = ("neighbor_set", "large_community_set")
+    __slots__ = ("neighbor_set", "large_community_set", "afi_safi_in")
     NEIGHBOR_SET_FIELD_NUMBER: _ClassVar[int]
     LARGE_COMMUNITY_SET_FIELD_NUMBER: _ClassVar[int]
+    AFI_SAFI_IN_FIELD_NUMBER: _ClassVar[int]
     neighbor_set: MatchSet
     large_community_set: MatchSet
-    def __init__(self, neighbor_set: _Optional[_Union[MatchSet, _Mapping]] = ..., large_community_set: _Optional[_Union[MatchSet, _Mapping]] = ...) -> None: ...
+    afi_safi_in: _containers.RepeatedCompositeFieldContainer[Family]
+    def __init__(self, neighbor_set: _Optional[_Union[MatchSet, _Mapping]] = ..., large_community_set: _Optional[_Union[MatchSet, _Mapping]] = ..., afi_safi_in: _Optional[_Iterable[_Union[Family, _Mapping]]] = ...) -> None: ...
 
 class CommunityAction(_message.Message):
     __slots__ = ("type", "communities")
@@ -791,31 +793,23 @@ class CommunityAction(_message.Message):
     communities: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, type: _Optional[_Union[CommunityAction.Type, str]] = ..., communities: _Optional[_Iterable[str]] = ...) -> None: ...
 
-class LocalPrefAction(_message.Message):
-    __slots__ = ("value",)
-    VALUE_FIELD_NUMBER: _ClassVar[int]
-    value: int
-    def __init__(self, value: _Optional[int] = ...) -> None: ...
-
 class NexthopAction(_message.Message):
     __slots__ = ("address", "self")
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     SELF_FIELD_NUMBER: _ClassVar[int]
     address: str
     self: bool
-    def __init__(self_, address: _Optional[str] = ..., self: _Optional[bool] = ...) -> None: ...
+    def __init__(self_, address: _Optional[str] = ..., self: bool = ...) -> None: ...
 
 class Actions(_message.Message):
-    __slots__ = ("route_action", "nexthop", "local_pref", "large_community")
+    __slots__ = ("route_action", "nexthop", "large_community")
     ROUTE_ACTION_FIELD_NUMBER: _ClassVar[int]
     NEXTHOP_FIELD_NUMBER: _ClassVar[int]
-    LOCAL_PREF_FIELD_NUMBER: _ClassVar[int]
     LARGE_COMMUNITY_FIELD_NUMBER: _ClassVar[int]
     route_action: RouteAction
     nexthop: NexthopAction
-    local_pref: LocalPrefAction
     large_community: CommunityAction
-    def __init__(self, route_action: _Optional[_Union[RouteAction, str]] = ..., nexthop: _Optional[_Union[NexthopAction, _Mapping]] = ..., local_pref: _Optional[_Union[LocalPrefAction, _Mapping]] = ..., large_community: _Optional[_Union[CommunityAction, _Mapping]] = ...) -> None: ...
+    def __init__(self, route_action: _Optional[_Union[RouteAction, str]] = ..., nexthop: _Optional[_Union[NexthopAction, _Mapping]] = ..., large_community: _Optional[_Union[CommunityAction, _Mapping]] = ...) -> None: ...
 
 class Statement(_message.Message):
     __slots__ = ("name", "conditions", "actions")
@@ -853,7 +847,7 @@ class AddDefinedSetRequest(_message.Message):
     REPLACE_FIELD_NUMBER: _ClassVar[int]
     defined_set: DefinedSet
     replace: bool
-    def __init__(self, defined_set: _Optional[_Union[DefinedSet, _Mapping]] = ..., replace: _Optional[bool] = ...) -> None: ...
+    def __init__(self, defined_set: _Optional[_Union[DefinedSet, _Mapping]] = ..., replace: bool = ...) -> None: ...
 
 class AddDefinedSetResponse(_message.Message):
     __slots__ = ()
@@ -865,7 +859,7 @@ class DeleteDefinedSetRequest(_message.Message):
     ALL_FIELD_NUMBER: _ClassVar[int]
     defined_set: DefinedSet
     all: bool
-    def __init__(self, defined_set: _Optional[_Union[DefinedSet, _Mapping]] = ..., all: _Optional[bool] = ...) -> None: ...
+    def __init__(self, defined_set: _Optional[_Union[DefinedSet, _Mapping]] = ..., all: bool = ...) -> None: ...
 
 class DeleteDefinedSetResponse(_message.Message):
     __slots__ = ()

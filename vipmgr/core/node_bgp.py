@@ -1,0 +1,126 @@
+"""VipNode.spec.bgp and VipNode.status.bgp: what one node is to say in BGP, and what became of it.
+
+The parts of the spec are frozen: they are plans as well as what travels. No password is in any of them: `password` says
+where the agent reads it.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from vipmgr.core.wire_base import FrozenWire, Wire
+
+
+class NodeBgpRestart(FrozenWire, frozen=True, kw_only=True):
+    """Graceful restart (RFC 4724). Times in seconds, 0: GoBGP's default."""
+
+    restart_time: int = 0
+    deferral_time: int = 0
+    stale_routes_time: int = 0
+    helper_only: bool = False
+    notification: bool = False
+    long_lived: bool = False
+
+
+class NodeBgpFamily(FrozenWire, frozen=True, kw_only=True):
+    """`family`: IPv4 or IPv6, unicast. `send_max`: paths sent for one prefix (RFC 7911), 0: one, without identifier."""
+
+    family: str
+    graceful_restart: bool = False
+    receive: bool = False
+    send_max: int = 0
+
+
+class NodeBfd(FrozenWire, frozen=True, kw_only=True):
+    """RFC 5880. Milliseconds."""
+
+    transmit_ms: int
+    receive_ms: int
+    multiplier: int
+
+
+class NodeBgpPeer(FrozenWire, frozen=True, kw_only=True):
+    """One session. `password`: "", "peer" (conf.authPassword of the BgpPeer `name`) or "secret/NAME/KEY".
+
+    `password_generation`: of the BgpPeer, when the password is in it. Times in seconds. `multihop_ttl`: 0: direct.
+    """
+
+    name: str
+    address: str
+    asn: int
+    local_asn: int = 0
+    password: str = ""
+    password_generation: int = 0
+    admin_down: bool = False
+    allow_own_as: int = 0
+    remove_private_as: str = ""
+    replace_peer_as: bool = False
+    send_community: int = 0
+    multihop_ttl: int = 0
+    connect_retry: int
+    hold_time: int
+    keepalive: int
+    min_advertisement: int = 0
+    passive: bool = False
+    remote_port: int = 0
+    tcp_mss: int = 0
+    mtu_discovery: bool = False
+    families: tuple[NodeBgpFamily, ...] = ()
+    graceful_restart: NodeBgpRestart | None = None
+    bfd: NodeBfd | None = None
+
+
+class NodeBgpRoutes(FrozenWire, frozen=True, kw_only=True):
+    """Prefixes of one pool with the same attributes. `peers`: BgpPeers by name that get them; empty: all.
+
+    `health_check_node_ports`: announced only while all of these say that the node has endpoints.
+    """
+
+    eip: str
+    prefixes: tuple[str, ...] = ()
+    communities: tuple[str, ...] = ()
+    large_communities: tuple[str, ...] = ()
+    local_pref: int | None = None
+    peers: tuple[str, ...] = ()
+    health_check_node_ports: tuple[int, ...] = ()
+
+
+class NodeBgp(FrozenWire, frozen=True, kw_only=True):
+    """`listen_port`: -1: accept no session. Families are those of the sessions. `next_hop_v6`: for IPv6 routes sent in a
+    session over IPv4, which has no IPv6 address of its own."""
+
+    asn: int
+    router_id: str
+    listen_port: int
+    listen_addresses: tuple[str, ...] = ()
+    use_multiple_paths: bool = False
+    graceful_restart: NodeBgpRestart | None = None
+    peers: tuple[NodeBgpPeer, ...] = ()
+    routes: tuple[NodeBgpRoutes, ...] = ()
+    next_hop_v6: str = ""
+
+
+class NodeBgpSession(Wire):
+    """`state`: IDLE ... ESTABLISHED (RFC 4271, 8.2.2). `since`: RFC 3339. `reason`: of the last loss. `bfd`: UP, DOWN ..."""
+
+    peer: str
+    address: str
+    state: str
+    asn: int = 0
+    since: str = ""
+    reason: str = ""
+    bfd: str = ""
+    losses: int = 0
+
+
+class NodeBgpStatus(Wire):
+    """`routes`: prefixes announced now. `silent_ports`: health check ports that say the node has no endpoints.
+    `problem`: why not everything is as the plan says."""
+
+    running: bool = False
+    asn: int = 0
+    router_id: str = ""
+    routes: int = 0
+    silent_ports: list[int] = msgspec.field(default_factory=list)
+    sessions: list[NodeBgpSession] = msgspec.field(default_factory=list)
+    problem: str = ""

@@ -1,0 +1,13 @@
+"""The base of all wire structs; apart, so that the files of one protocol's structs need no other."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Wire(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
+    """camelCase on the wire, snake_case here, defaults left out when encoding."""
+
+
+class FrozenWire(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True, frozen=True):
+    """The same for what is a value as well: it can be compared, hashed and shared."""
