@@ -48,9 +48,7 @@ def lab():
 def test_three_hundred_vips_on_one_interface_are_held_once_each_and_fail_over_together(lab):
     names = [f"many-{index}" for index in range(300)]
     apply(lab, pool("many", "196.168.221.1-196.168.222.44"), *(service(name, "many") for name in names))
-    services = lambda: {one["metadata"]["name"]: one for one in lab.objects("Service", "default")}  # noqa: E731
-    lab.wait(lambda: all(lab_vip(services().get(name)) for name in names), "300 Services have an address", 60)
-    vips = {lab_vip(one) for name, one in services().items() if name in names}
+    vips: set[str] = lab.wait(lambda: served(lab, names), "300 Services have an address", 60)
     assert len(vips) == 300
     lab.wait(lambda: held(lab, vips), "every VIP is on one node", 60)
     watched = sorted(vips)[:3]
@@ -73,9 +71,11 @@ def test_three_hundred_vips_on_one_interface_are_held_once_each_and_fail_over_to
     lab.wait(lambda: not any(lab.holders(vip) for vip in watched), "they are gone", 30)
 
 
-def lab_vip(one: dict | None) -> str:
-    ingress = (one or {}).get("status", {}).get("loadBalancer", {}).get("ingress") or [{}]
-    return ingress[0].get("ip", "")
+def served(lab, names: list[str]) -> set[str]:
+    """Their addresses, once every one has one."""
+    found = {one["metadata"]["name"]: one["status"]["loadBalancer"] for one in lab.objects("Service", "default")}
+    vips = {entry["ip"] for name in names for entry in found.get(name, {}).get("ingress") or ()}
+    return vips if len(vips) == len(names) else set()
 
 
 def test_a_v4_and_a_v6_pool_share_an_interface_and_both_answer(lab):

@@ -283,13 +283,18 @@ class Lab:
         return vip
 
     def wait(self, condition: Callable[[], T], what: str, timeout: float = 15) -> T:
-        """What `condition` returns, once that is true. LabError names `what` did not happen."""
+        """What `condition` returns, once that is true. LabError names `what` did not happen.
+
+        A condition that is costly to look at is looked at less often, so that looking does not delay it.
+        """
         deadline = time.monotonic() + timeout
-        while not (result := condition()):
+        while True:
+            began = time.monotonic()
+            if result := condition():
+                return result
             if time.monotonic() > deadline:
                 raise LabError(f"not within {timeout:g} s: {what}")
-            time.sleep(POLL_SECONDS)
-        return result
+            time.sleep(max(POLL_SECONDS, 2 * (time.monotonic() - began)))
 
     def prober(self, *vips: str, interval_ms: float = 5, interface: str = "eth0") -> Prober:
         return Prober(self.ask, vips, interval_ms, interface)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +17,7 @@ from vipmgr.kube.resources import Resource
 
 Object = dict[str, Any]
 FIELD_MANAGER: Final = "vipmgr-lab"
+AT_ONCE: Final = 16
 
 _TYPED: Final = (
     resources.SERVICES, resources.NODES, resources.NAMESPACES, resources.PODS, resources.SECRETS,
@@ -50,16 +53,27 @@ def read_folder(folder: Path) -> Iterator[Object]:
 
 
 async def apply(client: Client, objects: Iterable[Mapping[str, Any]]) -> None:
-    """Create or change. A status in a manifest is sent to the status subresource, as no kubelet does it here."""
-    for thing in objects:
-        resource = kind_of(thing["kind"])
-        metadata = thing["metadata"]
-        where = metadata.get("namespace", "default") if resource.namespaced else ""
-        body = {name: value for name, value in thing.items() if name != "status"}
-        if resource.namespaced:
-            body = body | {"metadata": {**metadata, "namespace": where}}
-        await client.patch(
-            resource, metadata["name"], body, namespace=where, kind=Patch.APPLY, field_manager=FIELD_MANAGER
-        )
-        if status := thing.get("status"):
-            await client.patch(resource, metadata["name"], {"status": status}, namespace=where, subresource="status")
+    """Create or change, in this order but those of one kind together.
+
+    A status in a manifest is sent to the status subresource: no kubelet does it here.
+    """
+    turn = asyncio.Semaphore(AT_ONCE)
+
+    async def one(thing: Mapping[str, Any]) -> None:
+        async with turn:
+            await _apply_one(client, thing)
+
+    for _, group in itertools.groupby(objects, key=lambda thing: thing["kind"]):
+        await asyncio.gather(*(one(thing) for thing in group))
+
+
+async def _apply_one(client: Client, thing: Mapping[str, Any]) -> None:
+    resource = kind_of(thing["kind"])
+    metadata = thing["metadata"]
+    where = metadata.get("namespace", "default") if resource.namespaced else ""
+    body = {name: value for name, value in thing.items() if name != "status"}
+    if resource.namespaced:
+        body = body | {"metadata": {**metadata, "namespace": where}}
+    await client.patch(resource, metadata["name"], body, namespace=where, kind=Patch.APPLY, field_manager=FIELD_MANAGER)
+    if status := thing.get("status"):
+        await client.patch(resource, metadata["name"], {"status": status}, namespace=where, subresource="status")

@@ -136,8 +136,9 @@ class Roles:
         self._given: dict[str, Duties] = {}
         self._slices: dict[str, manifests.Object] = {}
         self._services: Reflector[Service, Service] = Reflector(
-            client, SERVICES, decode=lambda service: service, changed=lambda _: None
+            client, SERVICES, decode=lambda service: service, changed=lambda _: self._stale.set()
         )
+        self._stale = asyncio.Event()
 
     async def run(self) -> None:
         """For ever. A refused or unreachable API server is tried again."""
@@ -148,14 +149,25 @@ class Roles:
     def forget(self, node: str) -> None:
         """A node booted: it serves nothing yet."""
         self._given.pop(node, None)
+        self._stale.set()
 
     async def _rounds(self) -> None:
         while True:
             with contextlib.suppress(ApiError):
                 await self._judge_nodes()
-                await self._place_endpoints()
+                if self._stale.is_set():
+                    self._stale.clear()
+                    await self._serve_services()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stale.wait(), CHECK_SECONDS)
+
+    async def _serve_services(self) -> None:
+        try:
             await self._give_duties()
-            await asyncio.sleep(CHECK_SECONDS)
+            await self._place_endpoints()
+        except ApiError:
+            self._stale.set()
+            raise
 
     async def _judge_nodes(self) -> None:
         now = time.monotonic()
@@ -163,6 +175,8 @@ class Roles:
             if alive:
                 self._last_heard[node] = now
             ready = now - self._last_heard.setdefault(node, now) < self._grace
+            if self._ready.get(node) != ready:
+                self._stale.set()
             if self._ready.get(node, True) != ready:
                 # "conditions" merges by type only in a strategic patch; the lab's nodes have this one alone.
                 status = {"status": {"conditions": [ready_condition(ready)]}}
@@ -170,6 +184,7 @@ class Roles:
             self._ready[node] = ready
         for gone in self._ready.keys() - self._alive().keys():
             del self._ready[gone]
+            self._stale.set()
 
     async def _place_endpoints(self) -> None:
         ready = sorted(node for node, is_ready in self._ready.items() if is_ready)
