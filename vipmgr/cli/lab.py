@@ -13,6 +13,7 @@ from typing import Final
 from vipmgr.errors import FatalError, UsageError
 from vipmgr.lab.client import Lab, running
 from vipmgr.lab.faults import FAULTS
+from vipmgr.lab.plane import APIS
 
 PROGRAMS: Final = {"keepalived": "keepalived", "ip": "iproute2", "nsenter": "util-linux", "unshare": "util-linux"}
 
@@ -24,6 +25,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     up.add_argument("--segments", type=int, default=1, help="how many networks every node is on (default 1)")
     up.add_argument("--controllers", type=int, default=1, help="how many controller replicas (default 1)")
     up.add_argument("--grace", type=float, default=3.0, help="seconds until a silent node is NotReady (default 3)")
+    up.add_argument(
+        "--api",
+        choices=APIS,
+        help="embedded (default), real: etcd and kube-apiserver from $KUBEBUILDER_ASSETS (default when that is set), "
+        "kubeconfig: the cluster of $KUBECONFIG, to which the lab then adds its Nodes",
+    )
     down = actions.add_parser("down", help="stop a lab; nothing of it is left")
     status = actions.add_parser("status", help="what is up, and how to reach it")
     inside = actions.add_parser("exec", help="run a command in a node, or in client, router, ctl")
@@ -70,9 +77,9 @@ def run(args: argparse.Namespace) -> int:
 def _up(args: argparse.Namespace) -> int:
     if args.name in running():
         raise FatalError(f"lab {args.name} is already up: vipmgr lab down --name {args.name}")
-    lab = Lab(
-        args.nodes, name=args.name, segments=args.segments, controllers=args.controllers, grace=args.grace
-    )  # fmt: skip
+    chosen = {"api": args.api} if args.api else {}
+    options = {"segments": args.segments, "controllers": args.controllers, "grace": args.grace}
+    lab = Lab(args.nodes, name=args.name, **options, **chosen)
     lab.start(keep=True)
     option = "" if args.name == "lab" else f" --name {args.name}"
     print(textwrap.dedent(f"""\

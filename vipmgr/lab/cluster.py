@@ -18,9 +18,10 @@ from vipmgr.errors import FatalError
 from vipmgr.kube.client import Client
 from vipmgr.kube.resources import VIP_NODES
 from vipmgr.lab import control, manifests, topology, wiring
+from vipmgr.lab.apiserver.real import assets
 from vipmgr.lab.desk import Desk
 from vipmgr.lab.machines import Machine
-from vipmgr.lab.plane import Plane
+from vipmgr.lab.plane import APIS, Plane
 from vipmgr.lab.roles import NAMESPACE, Duties, Roles, agent_pod, node_object
 from vipmgr.log import get_log, set_up
 
@@ -35,7 +36,7 @@ class Cluster:
     def __init__(self, options: argparse.Namespace) -> None:
         self.state: Path = options.state
         self.topology = topology.plan(options.nodes, options.segments, options.cluster)
-        self.plane = Plane(self.state, f"/proc/self/fd/{options.outside_fd}")
+        self.plane = Plane(self.state, f"/proc/self/fd/{options.outside_fd}", options.api)
         self._options = options
         self.machines: dict[str, Machine] = {}
         self._roles: Roles | None = None
@@ -174,6 +175,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--cluster", type=int, default=0)
     parser.add_argument("--controllers", type=int, default=1)
     parser.add_argument("--grace", type=float, default=3.0)
+    parser.add_argument("--api", choices=APIS, default="real" if assets() else "embedded")
     parser.add_argument("--bare", action="store_true")
     set_up()
     try:

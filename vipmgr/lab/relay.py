@@ -33,10 +33,11 @@ def tcp_socket() -> socket.socket:
     return one
 
 
-async def relay(ear: socket.socket, connect: Connect, target: tuple[str, int]) -> asyncio.Server:
-    """Everything that comes in at `ear` goes on to `target`."""
+async def relay(ear: socket.socket, connect: Connect, target: tuple[str, int], gate: asyncio.Event) -> asyncio.Server:
+    """Everything that comes in at `ear` goes on to `target` while `gate` is set; while it is not, nothing moves."""
 
     async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await gate.wait()
         far = connect()
         try:
             await asyncio.get_running_loop().sock_connect(far, target)
@@ -45,14 +46,15 @@ async def relay(ear: socket.socket, connect: Connect, target: tuple[str, int]) -
             writer.close()
             return
         far_reader, far_writer = await asyncio.open_connection(sock=far)
-        await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
+        await asyncio.gather(_pump(reader, far_writer, gate), _pump(far_reader, writer, gate))
 
     return await asyncio.start_server(carry, sock=ear)
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gate: asyncio.Event) -> None:
     with contextlib.suppress(OSError):
         while data := await reader.read(CHUNK):
+            await gate.wait()
             writer.write(data)
             await writer.drain()
     with contextlib.suppress(OSError):
