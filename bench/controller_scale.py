@@ -127,6 +127,12 @@ class Program:
         times = self.stats.cpu_times()
         return times.user + times.system
 
+    def check(self) -> None:
+        """Raise when it has ended by itself, with its last words."""
+        if self._process.poll() is not None:
+            last = Path(self.log.name).read_text(encoding="utf-8")[-2000:]
+            raise RuntimeError(f"the controller ended with status {self._process.returncode}: {last}")
+
     def stop(self) -> None:
         self._process.terminate()
         self._process.wait(15)
@@ -157,7 +163,7 @@ async def measure(url: str, args: argparse.Namespace) -> dict:
             figures["rss_mib"], figures["peak_mib"] = controller.rss(), controller.peak()
             began = time.monotonic()
             await client.create(SERVICES, service(args.services), namespace="load")
-            await wait_one(client, args.services)
+            await wait_one(client, args.services, controller)
             figures["one_more_s"] = time.monotonic() - began
         finally:
             controller.stop()
@@ -165,7 +171,7 @@ async def measure(url: str, args: argparse.Namespace) -> dict:
         again = Program(url)
         try:
             await client.create(SERVICES, service(args.services + 1), namespace="load")
-            await wait_one(client, args.services + 1)
+            await wait_one(client, args.services + 1, again)
             figures["cold_start_s"] = time.monotonic() - began
             figures["cold_rss_mib"] = again.rss()
         finally:
@@ -173,9 +179,10 @@ async def measure(url: str, args: argparse.Namespace) -> dict:
     return figures
 
 
-async def wait_one(client: Client, number: int) -> None:
+async def wait_one(client: Client, number: int, controller: Program) -> None:
     async with asyncio.timeout(120):
-        while not (await client.get(SERVICES, f"s{number:05}", "load")).status.load_balancer.ingress:  # noqa: ASYNC110
+        while not (await client.get(SERVICES, f"s{number:05}", "load")).status.load_balancer.ingress:
+            controller.check()
             await asyncio.sleep(0.005)
 
 
