@@ -21,7 +21,7 @@ def announces(node: VipNode, eip: str, address: Address) -> bool:
     up = {one.peer for one in status.sessions if one.state == ESTABLISHED}
     return any(
         one.eip == eip
-        and (not one.peers and up or up.intersection(one.peers))
+        and ((not one.peers and up) or up.intersection(one.peers))
         and not set(status.silent_ports).intersection(one.health_check_node_ports)
         and _holds(one, address)
         for one in plan.routes

@@ -766,14 +766,22 @@ class MatchSet(_message.Message):
     def __init__(self, type: _Optional[_Union[MatchSet.Type, str]] = ..., name: _Optional[str] = ...) -> None: ...
 
 class Conditions(_message.Message):
-    __slots__ = ("neighbor_set", "large_community_set", "afi_safi_in")
+    __slots__ = ("neighbor_set", "route_type", "large_community_set", "afi_safi_in")
+    class RouteType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        ROUTE_TYPE_UNSPECIFIED: _ClassVar[Conditions.RouteType]
+        ROUTE_TYPE_LOCAL: _ClassVar[Conditions.RouteType]
+    ROUTE_TYPE_UNSPECIFIED: Conditions.RouteType
+    ROUTE_TYPE_LOCAL: Conditions.RouteType
     NEIGHBOR_SET_FIELD_NUMBER: _ClassVar[int]
+    ROUTE_TYPE_FIELD_NUMBER: _ClassVar[int]
     LARGE_COMMUNITY_SET_FIELD_NUMBER: _ClassVar[int]
     AFI_SAFI_IN_FIELD_NUMBER: _ClassVar[int]
     neighbor_set: MatchSet
+    route_type: Conditions.RouteType
     large_community_set: MatchSet
     afi_safi_in: _containers.RepeatedCompositeFieldContainer[Family]
-    def __init__(self, neighbor_set: _Optional[_Union[MatchSet, _Mapping]] = ..., large_community_set: _Optional[_Union[MatchSet, _Mapping]] = ..., afi_safi_in: _Optional[_Iterable[_Union[Family, _Mapping]]] = ...) -> None: ...
+    def __init__(self, neighbor_set: _Optional[_Union[MatchSet, _Mapping]] = ..., route_type: _Optional[_Union[Conditions.RouteType, str]] = ..., large_community_set: _Optional[_Union[MatchSet, _Mapping]] = ..., afi_safi_in: _Optional[_Iterable[_Union[Family, _Mapping]]] = ...) -> None: ...
 
 class CommunityAction(_message.Message):
     __slots__ = ("type", "communities")
@@ -876,10 +884,12 @@ class AddPolicyResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class DeletePolicyRequest(_message.Message):
-    __slots__ = ("policy",)
+    __slots__ = ("policy", "all")
     POLICY_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIELD_NUMBER: _ClassVar[int]
     policy: Policy
-    def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
+    all: bool
+    def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ..., all: bool = ...) -> None: ...
 
 class DeletePolicyResponse(_message.Message):
     __slots__ = ()

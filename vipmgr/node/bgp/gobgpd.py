@@ -1,0 +1,168 @@
+"""gobgpd's API over its unix socket: the calls in use, by the method paths of its service (GoBGP 4.x)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, Self
+
+import grpc
+import grpc.aio
+
+from vipmgr.errors import TemporaryError
+from vipmgr.node.bgp import gobgp_pb2 as pb
+
+_SERVICE: Final = "/api.GoBgpService/"
+_SECONDS: Final = 10.0
+CHUNK: Final = 500
+"""paths in one message of a stream"""
+
+
+class GobgpError(TemporaryError):
+    """gobgpd refused, in its own words, or does not answer (`lost`)."""
+
+    def __init__(self, what: str, error: grpc.aio.AioRpcError) -> None:
+        super().__init__(f"{what}: {error.details()}")
+        self.lost = error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+
+
+class Gobgpd:
+    """async with Gobgpd(path) as daemon. Every call raises GobgpError."""
+
+    def __init__(self, socket: Path) -> None:
+        self._channel = grpc.aio.insecure_channel(f"unix://{socket}", options=[("grpc.max_receive_message_length", -1)])
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._channel.close()
+
+    async def global_(self) -> pb.Global | None:
+        """None: it was not told to start yet."""
+        answer = await self._call("GetBgp", pb.GetBgpRequest(), pb.GetBgpResponse)
+        found: pb.Global = getattr(answer, "global")
+        return found if found.asn else None
+
+    async def start(self, wanted: pb.Global) -> None:
+        await self._call("StartBgp", pb.StartBgpRequest(**{"global": wanted}), pb.StartBgpResponse)
+
+    async def stop(self, *, graceful: bool) -> None:
+        await self._call("StopBgp", pb.StopBgpRequest(allow_graceful_restart=graceful), pb.StopBgpResponse)
+
+    async def peers(self) -> list[pb.Peer]:
+        stream = self._stream("ListPeer", pb.ListPeerRequest(), pb.ListPeerResponse)
+        return [one.peer async for one in stream]
+
+    async def add_peer(self, peer: pb.Peer) -> None:
+        await self._call("AddPeer", pb.AddPeerRequest(peer=peer), pb.AddPeerResponse)
+
+    async def update_peer(self, peer: pb.Peer) -> None:
+        await self._call("UpdatePeer", pb.UpdatePeerRequest(peer=peer), pb.UpdatePeerResponse)
+
+    async def delete_peer(self, address: str) -> None:
+        await self._call("DeletePeer", pb.DeletePeerRequest(address=address), pb.DeletePeerResponse)
+
+    async def paths(self, family: pb.Family) -> list[pb.Path]:
+        """The paths of the global table; each with its prefix in `nlri`."""
+        wanted = pb.ListPathRequest(table_type=pb.TABLE_TYPE_GLOBAL, family=family, batch_size=CHUNK)
+        stream = self._stream("ListPath", wanted, pb.ListPathResponse)
+        return [path async for one in stream for path in one.destination.paths]
+
+    async def change_paths(self, paths: Sequence[pb.Path]) -> None:
+        """Announce, replace and withdraw; all are taken in one stream."""
+        call = self._channel.stream_unary(
+            f"{_SERVICE}AddPathStream",
+            request_serializer=pb.AddPathStreamRequest.SerializeToString,
+            response_deserializer=pb.AddPathStreamResponse.FromString,
+        )
+        try:
+            await call(_chunks(paths), timeout=_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            raise GobgpError("AddPathStream", error) from None
+
+    async def policies(self) -> list[str]:
+        stream = self._stream("ListPolicy", pb.ListPolicyRequest(), pb.ListPolicyResponse)
+        return [one.policy.name async for one in stream]
+
+    async def close_doors(self) -> None:
+        """Nothing is taken in but what comes from here, nothing goes out that no policy accepts."""
+        own = pb.Statement(
+            name="own",
+            conditions=pb.Conditions(route_type=pb.Conditions.ROUTE_TYPE_LOCAL),
+            actions=pb.Actions(route_action=pb.ROUTE_ACTION_ACCEPT),
+        )
+        policy = pb.Policy(name="own", statements=[own])
+        await self._call("AddPolicy", pb.AddPolicyRequest(policy=policy), pb.AddPolicyResponse)
+        for assignment in (
+            _assigned("own", direction=pb.POLICY_DIRECTION_IMPORT),
+            pb.PolicyAssignment(
+                name="global", direction=pb.POLICY_DIRECTION_EXPORT, default_action=pb.ROUTE_ACTION_REJECT
+            ),
+        ):
+            request = pb.SetPolicyAssignmentRequest(assignment=assignment)
+            await self._call("SetPolicyAssignment", request, pb.SetPolicyAssignmentResponse)
+
+    async def add_policy(self, sets: Iterable[pb.DefinedSet], policy: pb.Policy) -> None:
+        """The sets it uses, the policy, and its place among the export policies."""
+        for one in sets:
+            request = pb.AddDefinedSetRequest(defined_set=one, replace=True)
+            await self._call("AddDefinedSet", request, pb.AddDefinedSetResponse)
+        await self._call("AddPolicy", pb.AddPolicyRequest(policy=policy), pb.AddPolicyResponse)
+        request = pb.AddPolicyAssignmentRequest(assignment=_assigned(policy.name))
+        await self._call("AddPolicyAssignment", request, pb.AddPolicyAssignmentResponse)
+
+    async def delete_policy(self, name: str, sets: Iterable[pb.DefinedSet]) -> None:
+        request = pb.DeletePolicyAssignmentRequest(assignment=_assigned(name))
+        await self._call("DeletePolicyAssignment", request, pb.DeletePolicyAssignmentResponse)
+        gone = pb.DeletePolicyRequest(policy=pb.Policy(name=name), all=True)
+        await self._call("DeletePolicy", gone, pb.DeletePolicyResponse)
+        for one in sets:
+            await self._call("DeleteDefinedSet", pb.DeleteDefinedSetRequest(defined_set=one, all=True),
+                             pb.DeleteDefinedSetResponse)  # fmt: skip
+
+    async def watch_peers(self) -> AsyncIterator[pb.Peer]:
+        """Every peer whose session changed its state, from now on; ends, or raises, with the connection."""
+        wanted = pb.WatchEventRequest(peer=pb.WatchEventRequest.Peer())
+        stream = self._stream("WatchEvent", wanted, pb.WatchEventResponse, seconds=None)
+        async for one in stream:
+            yield one.peer.peer
+
+    async def _call(self, name: str, request: Any, answer: Any) -> Any:
+        call = self._channel.unary_unary(
+            _SERVICE + name,
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=answer.FromString,
+        )
+        try:
+            return await call(request, timeout=_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            raise GobgpError(name, error) from None
+
+    async def _stream(
+        self, name: str, request: Any, answer: Any, seconds: float | None = _SECONDS
+    ) -> AsyncIterator[Any]:
+        call = self._channel.unary_stream(
+            _SERVICE + name,
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=answer.FromString,
+        )
+        try:
+            async for one in call(request, timeout=seconds):
+                yield one
+        except grpc.aio.AioRpcError as error:
+            raise GobgpError(name, error) from None
+
+
+def _chunks(paths: Sequence[pb.Path]) -> Iterator[pb.AddPathStreamRequest]:
+    for start in range(0, len(paths), CHUNK):
+        yield pb.AddPathStreamRequest(table_type=pb.TABLE_TYPE_GLOBAL, paths=paths[start : start + CHUNK])
+
+
+def _assigned(policy: str, direction: pb.PolicyDirection = pb.POLICY_DIRECTION_EXPORT) -> pb.PolicyAssignment:
+    return pb.PolicyAssignment(
+        name="global",
+        direction=direction,
+        policies=[pb.Policy(name=policy)],
+        default_action=pb.ROUTE_ACTION_REJECT,
+    )
