@@ -43,7 +43,7 @@ def test_a_service_becomes_an_address_an_instance_and_a_configuration_on_its_mem
     assert [str(address) for address, _ in desired.allocation.assigned["ns/web"].addresses] == ["10.0.0.100"]
     holders = [one for one in desired.placement.instances.values() if ip_address("10.0.0.100") in one.vips]
     assert [sorted(member.node for member in one.members) for one in holders] == [["n1", "n2"]]
-    assert all("10.0.0.100/32" in spec.keepalived for spec in desired.specs.values())
+    assert "10.0.0.100/32" in desired.specs[holders[0].members[0].node].keepalived
     assert desired.problems == {"eip-pool": ()}
 
 
@@ -65,7 +65,7 @@ def test_a_refused_pool_keeps_serving_those_who_hold_an_address_of_it():
     late = pool("late", "10.0.0.105", age=5, used={"10.0.0.105": "ns/web"})
     desired = decide(snapshot(claim("ns/web", held=["10.0.0.105"]), pools=[VRRP, late]))
     assert "late" in {one.eip for one in desired.placement.instances.values()}
-    assert all("10.0.0.105/32" in spec.keepalived for spec in desired.specs.values())
+    assert any("10.0.0.105/32" in spec.keepalived for spec in desired.specs.values())
 
 
 def test_problems_of_placement_are_told_about_the_eip():

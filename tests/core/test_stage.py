@@ -50,6 +50,36 @@ def test_a_moving_vip_leaves_the_old_instance_everywhere_before_it_comes_to_the_
     assert given(world, new) == {"n1", "n2", "n3"}
 
 
+def test_a_new_instance_starts_on_its_first_member_alone():
+    world = fleet(3, VIP, vrrp=VrrpPolicy(instances=1))
+    world.step()
+    first, *others = (member.node for member in world.register["p-0"].members)
+    assert [name for name in world.published if told(world, name, "p-0")] == [first]
+    world.apply(first)
+    world.step()
+    assert [name for name in world.published if told(world, name, "p-0")] == [first]
+    world.answer(first)
+    world.step()
+    assert sorted(name for name in world.published if told(world, name, "p-0")) == sorted([first, *others])
+
+
+def test_a_first_member_that_does_not_start_is_not_waited_for_longer_than_ten_seconds():
+    world = fleet(3, VIP, vrrp=VrrpPolicy(instances=1))
+    world.step()
+    assert world.place().recheck is not None
+    world.now += timedelta(seconds=11)
+    world.step()
+    assert given(world, "p-0") == {"n1", "n2", "n3"}
+
+
+def test_the_masters_of_a_new_pool_are_spread_as_planned():
+    world = fleet(3, VIP, vrrp=VrrpPolicy(instances=3))
+    world.rest()
+    firsts = {name: one.members[0].node for name, one in world.register.items()}
+    assert sorted(firsts.values()) == ["n1", "n2", "n3"]
+    assert {name: world.master(name) for name in firsts} == firsts
+
+
 def test_a_vip_that_turns_back_goes_home_at_once():
     world, old, new = moving()
     world.want(VIP)
@@ -59,6 +89,8 @@ def test_a_vip_that_turns_back_goes_home_at_once():
 
 def test_a_silent_node_holds_a_move_up_for_ten_seconds_and_must_itself_confirm():
     world, _, new = moving()
+    settle(world, "n1", "n2")
+    world.step()  # the new instance, still without the VIP, comes to its other members
     settle(world, "n1", "n2")
     world.now += timedelta(seconds=9)
     world.step()

@@ -5,20 +5,26 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from ipaddress import ip_address
+from typing import Any, Final
 
 import msgspec
 import yaml
 
 from vipmgr.cli.manifests import Manifests, read_manifests
+from vipmgr.core import wire
 from vipmgr.core.decode import Opting
 from vipmgr.core.desire import Desired, desire
 from vipmgr.core.eipstatus import eip_status, entries
+from vipmgr.core.model import InstanceReport, NodeReport
 from vipmgr.core.render import Renderer
-from vipmgr.core.snapshot import SnapshotReader
+from vipmgr.core.snapshot import Snapshot, SnapshotReader
 from vipmgr.errors import UsageError
 from vipmgr.templates import template_text
+
+_STEPS: Final = 8
 
 
 class _Dumper(yaml.SafeDumper):
@@ -50,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     if args.node is not None and args.node not in objects.nodes:
         raise UsageError(f"--node {args.node}: the nodes are {', '.join(sorted(objects.nodes))}")
     reader = SnapshotReader(Opting(args.load_balancer_class, args.default_class), manifests.cluster)
-    desired = desire(reader.read(objects), Renderer(template_text("keepalived.conf.j2")).spec, now)
+    desired = _in_the_end(reader.read(objects), now)
     if args.output == "text":
         _print_text(desired, manifests, args.node)
     else:
@@ -60,6 +66,33 @@ def run(args: argparse.Namespace) -> int:
             json.dumps(whole, indent=2) + "\n" if as_json else yaml.dump(whole, Dumper=_Dumper, sort_keys=False)
         )
     return 1 if desired.allocation.refused or any(desired.problems.values()) else 0
+
+
+def _in_the_end(snapshot: Snapshot, now: datetime) -> Desired:
+    """The decision once every node has confirmed what it was told on the way (`core.stage` goes step by step)."""
+    renderer = Renderer(template_text("keepalived.conf.j2"))
+    desired = desire(snapshot, renderer.spec, now)
+    for _ in range(_STEPS):
+        reports = {name: _confirming(report, desired.specs[name]) for name, report in snapshot.reports.items()}
+        snapshot = replace(snapshot, instances=desired.placement.instances, reports=reports)
+        desired, before = desire(snapshot, renderer.spec, now), desired
+        if desired.specs == before.specs:
+            break
+    return desired
+
+
+def _confirming(report: NodeReport, spec: wire.VipNodeSpec) -> NodeReport:
+    """What the node's agent would say after it has installed `spec`."""
+    held = {one.name: frozenset(ip_address(vip) for vip in one.vips) for one in spec.instances}
+    states = {one.name: InstanceReport("BACKUP", "", one.priority, "", contested=False) for one in spec.instances}
+    return replace(
+        report,
+        revision=spec.revision,
+        published_revision=spec.revision,
+        published_instances=held,
+        instances={**states, **{name: said for name, said in report.instances.items() if name in states}},
+        unsettled={},
+    )
 
 
 def _print_text(desired: Desired, manifests: Manifests, node: str | None) -> None:

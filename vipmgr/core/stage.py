@@ -4,6 +4,8 @@
   node that is alive has confirmed that.
 - An instance that is no longer wanted leaves its backups first and its MASTER last: the other way round a backup would
   take over for a while.
+- A new instance goes to its first member alone, and to the others once that runs it: they all start as BACKUP, and
+  whoever starts first becomes MASTER, however the ranks are.
 - A node is drained when another member is ready to take over, if there is to be one.
 
 Pure. Called after every change; each call goes as far as the confirmations seen allow.
@@ -66,12 +68,27 @@ class _Stager:
     def serve(self, instance: Instance) -> None:
         """Puts a wanted instance on its members, with the VIPs that are not still elsewhere."""
         moving = self.strays.keys() & self.wanted[instance.name] if self.strays else ()
+        first = self._first_alone(instance)
         for member in instance.members:
+            if first not in (None, member.node):
+                continue
             vips = instance.vips
             late = {vip for vip in moving if self._must_wait(vip, instance.name, member.node)}
             if late:
                 vips = tuple(vip for vip in vips if vip not in late)
             self._put(instance, member, vips)
+
+    def _first_alone(self, instance: Instance) -> NodeName | None:
+        """The member that must start a new instance before the others; None: nobody is waited for."""
+        best = best_member(instance, self.scene, self.placement.sites)
+        report = self.reports.get(best) if best is not None else None
+        if best is None or report is None or instance.name in report.instances:
+            return None
+        others = (member.node for member in instance.members if member.node != best)
+        if any(instance.name in self.scene.holding.get(node, ()) for node in others):
+            return None
+        published = instance.name in report.published_instances
+        return best if best in self.scene.waiting or not published else None
 
     def _must_wait(self, vip: Address, name: str, node: NodeName) -> bool:
         report = self.reports.get(node)
