@@ -11,6 +11,8 @@ import pytest
 from tests.core.fleet import fleet
 from tests.core.golden_cases import CASES, FOLDER, TEMPLATE, rendered
 from vipmgr.core import wire
+from vipmgr.core.node_bgp import NodeBgp
+from vipmgr.core.node_layer2 import NodeLayer2
 from vipmgr.core.render import Renderer, node_spec
 
 
@@ -30,6 +32,7 @@ def test_revision_changes_with_what_the_node_must_do():
     one = plan()
     others = [
         replace(one, drain=True),
+        replace(one, bgp=NodeBgp(asn=1, router_id="10.0.0.1", listen_port=-1)),
         replace(one, reach=("10.0.0.1",)),
         replace(one, pools=()),
         replace(one, instances=one.instances[:1]),
@@ -37,7 +40,7 @@ def test_revision_changes_with_what_the_node_must_do():
         replace(one, instances=(replace(one.instances[0], health_check_node_ports=(1,)), *one.instances[1:])),
     ]
     revisions = [node_spec(each, TEMPLATE).revision for each in (one, *others)]
-    revisions += [node_spec(one, TEMPLATE, bgp={"asn": 1}).revision, node_spec(one, TEMPLATE, layer2={"a": 1}).revision]
+    revisions += [node_spec(replace(one, layer2=NodeLayer2()), TEMPLATE).revision]
     assert len(set(revisions)) == len(revisions)
 
 

@@ -14,6 +14,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--node", default=os.environ.get("NODE_NAME", ""), help="this Node's name [$NODE_NAME]")
     parser.add_argument("--kubeconfig", help="instead of $KUBECONFIG or the pod's own account")
     parser.add_argument(
+        "--namespace",
+        default=os.environ.get("POD_NAMESPACE", "vipmgr-system"),
+        help="of the agents' Leases, the pod's own [%(default)s]",
+    )
+    parser.add_argument(
         "--state-dir", type=Path, default=Path("/var/lib/vipmgr"), help="survives a reboot [%(default)s]"
     )
     parser.add_argument(
@@ -44,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
         audit_bytes=args.audit_megabytes * 1024 * 1024,
         audit_files=args.audit_files,
         kubeconfig=args.kubeconfig,
+        namespace=args.namespace,
     )
     asyncio.run(run_agent(settings))
     return 0

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from vipmgr.core import wire
 from vipmgr.core.allocate import allocate
+from vipmgr.core.bgp import Announcement, announce
+from vipmgr.core.layer2_plan import Layer2Placement, place_layer2
 from vipmgr.core.model import Address, Allocation, Claim, NodeName, NodePlan, Pool, Problem, ServiceKey, Vip
 from vipmgr.core.place import place
 from vipmgr.core.placement import Placement
@@ -31,6 +33,8 @@ class Desired:
     problems: Mapping[str, tuple[Problem, ...]]
     vips: Sequence[Vip]
     placement: Placement
+    layer2: Layer2Placement
+    bgp: Announcement
     specs: Mapping[NodeName, wire.VipNodeSpec]
     recheck: datetime | None
 
@@ -50,9 +54,15 @@ def desire(snapshot: Snapshot, render: Callable[[NodePlan], wire.VipNodeSpec], n
         cluster=snapshot.cluster,
         now=now,
     )
-    plans = stage(placement, snapshot.reports)
+    layer2 = place_layer2(vips, pools, snapshot.nodes, snapshot.reports, now)
+    bgp = announce(
+        vips, pools, snapshot.nodes, snapshot.reports, snapshot.bgp_confs, snapshot.bgp_peers, now=now
+    )
+    plans = {
+        node: replace(plan, layer2=layer2.nodes.get(node), bgp=bgp.nodes.get(node)) for node, plan in stage(placement, snapshot.reports).items()
+    }
     problems = {name: list(pool.problems) for name, pool in pools.items()}
-    for problem in placement.problems:
+    for problem in (*placement.problems, *layer2.problems, *(one for one in bgp.problems if one.about.startswith("Eip/"))):
         problems[problem.about.removeprefix("Eip/")].append(problem)
     return Desired(
         allocation=allocation,
@@ -62,7 +72,9 @@ def desire(snapshot: Snapshot, render: Callable[[NodePlan], wire.VipNodeSpec], n
         vips=vips,
         placement=placement,
         specs={node: render(plan) for node, plan in plans.items()},
-        recheck=placement.recheck,
+        layer2=layer2,
+        bgp=bgp,
+        recheck=min((one for one in (placement.recheck, layer2.recheck) if one is not None), default=None),
     )
 
 

@@ -15,8 +15,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
 from typing import NamedTuple
+
+from vipmgr.core.node_bgp import NodeBgp
+from vipmgr.core.node_layer2 import NodeLayer2
 
 Address = IPv4Address | IPv6Address
 Interface = IPv4Interface | IPv6Interface
@@ -74,6 +77,7 @@ class Reason(StrEnum):
     VRID_EXHAUSTED = "VirtualRouterIDsExhausted"
     VRID_STRANGER = "StrangerUsesVirtualRouterID"
     INSTANCE_FULL = "InstanceFull"
+    BGP_UNCONFIGURED = "BGPNotConfigured"
 
 
 class MoveReason(StrEnum):
@@ -210,6 +214,16 @@ class BgpPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Layer2Policy:
+    """Eip.spec.layer2, decoded. `probe_interval_ms` 0: a dead node is told by its Lease alone."""
+
+    probe_interval_ms: int = 150
+    probe_misses: int = 3
+    lease_ms: int = 3000
+    garp_refresh_s: int = 30
+
+
+@dataclass(frozen=True, slots=True)
 class Pool:
     """An Eip. `used`: what Eip.status.used records, the durable half of the allocation (the other is Service.status).
 
@@ -237,6 +251,7 @@ class Pool:
     node_selector: Selector = field(default_factory=Selector)
     vrrp: VrrpPolicy = field(default_factory=VrrpPolicy)
     bgp: BgpPolicy = field(default_factory=BgpPolicy)
+    layer2: Layer2Policy = field(default_factory=Layer2Policy)
     used: Mapping[Address, tuple[ServiceKey, ...]] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
 
@@ -330,6 +345,8 @@ class NodeFacts:
     not_ready_since: datetime | None = None
     cordoned: bool = False
     excluded: bool = False
+    addresses: tuple[Address, ...] = ()
+    """InternalIPs"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,6 +393,12 @@ class NodeReport:
     """when the controller wrote that spec (VipNode.spec.publishedAt)"""
     unsettled: Mapping[str, frozenset[Address]] = field(default_factory=dict)
     """VipNode.spec.unsettled: of earlier specs, may be live as well until `revision` equals `published_revision`"""
+    layer2: Mapping[str, InstanceReport] = field(default_factory=dict)
+    """address -> what the node says of it, for layer2 addresses it answers for"""
+
+    @property
+    def layer2_owned(self) -> list[Address]:
+        return [ip_address(name) for name, said in self.layer2.items() if said.state == "MASTER"]
 
 
 class Member(NamedTuple):
@@ -435,3 +458,5 @@ class NodePlan:
     drain: bool = False
     unsettled: tuple[tuple[str, tuple[Address, ...]], ...] = ()
     """instance -> VIPs no longer in this plan that may be live on the node until it confirms"""
+    bgp: NodeBgp | None = None
+    layer2: NodeLayer2 | None = None

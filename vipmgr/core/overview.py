@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from ipaddress import ip_address
+from typing import NamedTuple
 
+from vipmgr.core.bgp_report import announces
 from vipmgr.core.keepalived_words import State
 from vipmgr.core.wire import Eip, InstanceState, Node, VipNode, VrrpInstance
 
@@ -246,27 +248,42 @@ def _place(cluster: Cluster, eip: str, address: str, services: tuple[str, ...]) 
 
 
 def _announced(cluster: Cluster, eip: str, address: str, services: tuple[str, ...]) -> Place:
-    """layer2 and bgp: the nodes whose own report names the address."""
+    """bgp: the nodes that announce it in a session that stands."""
     protocol = cluster.eips[eip].spec.protocol
-    nodes = tuple(
+    if protocol == "layer2":
+        return _answered(cluster, eip, address, services)
+    nodes = tuple(name for name, node in sorted(cluster.nodes.items()) if announces(node, eip, ip_address(address)))
+    return Place(address, eip, protocol, nodes, "", "", "", 0.0, "", services)
+
+
+def _answered(cluster: Cluster, eip: str, address: str, services: tuple[str, ...]) -> Place:
+    """layer2: who says that it answers, the latest first; who would be next of those the node's plan names."""
+    found = [
+        (state, name)
+        for name, node in cluster.nodes.items()
+        for state in (node.status.layer2.addresses if node.status.layer2 is not None else ())
+        if ip_address(state.address) == ip_address(address) and state.state == State.MASTER
+    ]
+    found.sort(key=lambda one: (one[0].since, one[1]), reverse=True)
+    if not found:
+        return Place(address, eip, "layer2", (), cluster.eips[eip].spec.interface, "", "", 0.0, "", services)
+    state, holder = found[0]
+    nodes = tuple(name for _, name in found)
+    mac = _mac(cluster, holder, state.interface)
+    following = _heir(cluster, holder, address, nodes)
+    return Place(address, eip, "layer2", nodes, state.interface, mac, "", seconds(state.since), following, services)
+
+
+def _heir(cluster: Cluster, holder: str, address: str, holding: tuple[str, ...]) -> str:
+    plan = cluster.nodes[holder].spec.layer2
+    candidates = (
         name
-        for name, node in sorted(cluster.nodes.items())
-        if _names(node.status.layer2 if protocol == "layer2" else node.status.bgp, address)
+        for pool in (plan.pools if plan is not None else ())
+        for one in pool.addresses
+        if ip_address(one.address) == ip_address(address)
+        for name in one.candidates
     )
-    interface = cluster.eips[eip].spec.interface if protocol == "layer2" else ""
-    mac = _mac(cluster, nodes[0], interface) if nodes and interface else ""
-    return Place(address, eip, protocol, nodes, interface, mac, "", 0.0, "", services)
-
-
-def _names(value: Any, address: str) -> bool:
-    match value:
-        case str():
-            return value.partition("/")[0] == address
-        case dict():
-            return address in value or any(_names(one, address) for one in value.values())
-        case list():
-            return any(_names(one, address) for one in value)
-    return False
+    return next((name for name in candidates if name not in holding), "")
 
 
 def _mac(cluster: Cluster, node: str, interface: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any
 
 import jinja2
 import msgspec
@@ -17,8 +16,6 @@ def node_spec(
     plan: NodePlan,
     template_text: str,
     *,
-    layer2: dict[str, Any] | None = None,
-    bgp: dict[str, Any] | None = None,
     published_at: str = "",
 ) -> wire.VipNodeSpec:
     """`published_at` (RFC 3339) and `unsettled` are the controller's own notes and no part of the revision."""
@@ -31,8 +28,8 @@ def node_spec(
         ],
         reach=list(plan.reach),
         drain=plan.drain,
-        layer2=layer2,
-        bgp=bgp,
+        layer2=plan.layer2,
+        bgp=plan.bgp,
     )
     spec.revision = sha256(msgspec.json.encode(spec, order="deterministic")).hexdigest()[:16]
     spec.unsettled = {name: [str(vip) for vip in vips] for name, vips in plan.unsettled} or None

@@ -8,13 +8,11 @@ type.
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
-
-class Wire(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
-    """Base of all wire structs: camelCase on the wire, snake_case here, defaults left out when encoding."""
+from vipmgr.core.node_bgp import NodeBgp, NodeBgpStatus
+from vipmgr.core.node_layer2 import NodeLayer2, NodeLayer2Status
+from vipmgr.core.wire_base import Wire as Wire  # noqa: PLC0414 - offered to others from here
 
 
 class OwnerReference(Wire):
@@ -195,6 +193,15 @@ class EipBgpSpec(Wire):
     peers: list[str] | None = None
 
 
+class EipLayer2Spec(Wire):
+    """Eip.spec.layer2. Durations are Go-style strings."""
+
+    probe_interval: str = "150ms"
+    probe_misses: int = 3
+    lease_duration: str = "3s"
+    garp_refresh: str = "30s"
+
+
 class EipSpec(Wire):
     address: str = ""
     addresses: list[str] | None = None
@@ -212,6 +219,7 @@ class EipSpec(Wire):
     node_selector: LabelSelector | None = None
     vrrp: VrrpSpec = msgspec.field(default_factory=VrrpSpec)
     bgp: EipBgpSpec = msgspec.field(default_factory=EipBgpSpec)
+    layer2: EipLayer2Spec = msgspec.field(default_factory=EipLayer2Spec)
 
 
 class EipStatus(Wire):
@@ -312,8 +320,8 @@ class VipNodeSpec(Wire):
     pools: list[NodePool] = msgspec.field(default_factory=list)
     reach: list[str] = msgspec.field(default_factory=list)
     drain: bool = False
-    layer2: dict[str, Any] | None = None
-    bgp: dict[str, Any] | None = None
+    layer2: NodeLayer2 | None = None
+    bgp: NodeBgp | None = None
     published_at: str = ""
     unsettled: dict[str, list[str]] | None = None
 
@@ -385,8 +393,8 @@ class VipNodeStatus(Wire):
     strangers: list[Stranger] = msgspec.field(default_factory=list)
     drained: bool = False
     audit_sequence: int = 0
-    layer2: dict[str, Any] | None = None
-    bgp: dict[str, Any] | None = None
+    layer2: NodeLayer2Status | None = None
+    bgp: NodeBgpStatus | None = None
     conditions: list[Condition] | None = None
 
 

@@ -112,7 +112,7 @@ class Cluster:
 
     async def _serve(self, node: str, wanted: Duties) -> None:
         health = {str(port): count for port, count in wanted.health.items()}
-        await self.machines[node].ask("serve", ports=sorted(wanted.ports), health=health)
+        await self.machines[node].ask("serve", ports=sorted(wanted.ports), health=health, taken=sorted(wanted.taken))
 
     async def reboot(self, name: str) -> None:
         """A node comes back: new interfaces, empty /run, the disk as it was."""

@@ -119,6 +119,8 @@ FAULTS: Final[dict[str, Fault]] = {
     "keepalived-kill": Fault("SIGKILL for its keepalived", _signals("keepalived", signal.SIGKILL)),
     "agent-kill": Fault("SIGKILL for its agent", _signals("agent", signal.SIGKILL)),
     "agent-term": Fault("SIGTERM for its agent, as in a rolling update", _signals("agent", signal.SIGTERM)),
+    "agent-stop": Fault("SIGSTOP for its agent: a hung one", _signals("agent", signal.SIGSTOP)),
+    "agent-cont": Fault("SIGCONT after agent-stop", _signals("agent", signal.SIGCONT)),
     "drain": Fault("its VIPs are handed to others, as by vipmgr drain", _drain),
     "undrain": Fault("it may hold VIPs again", _undrain),
     "leave": Fault("it is taken out of the cluster: stopped, and its Node deleted", _leave),

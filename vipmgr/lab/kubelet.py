@@ -8,7 +8,8 @@ itself. When this process dies the kernel kills every other of the node.
     {"id": 1, "do": "start", "name": "agent", "argv": [...], "env": {...}}
     {"id": 2, "do": "stop", "name": "agent", "grace": 5}
     {"id": 3, "do": "signal", "name": "keepalived", "signal": 19}
-    {"id": 4, "do": "serve", "ports": [["TCP", 80]], "health": {"30123": 0}}    what kube-proxy and the pods would do
+    {"id": 4, "do": "serve", "ports": [["TCP", 80]], "health": {"30123": 0}, "taken": ["10.0.0.5"]}
+                                                                    what kube-proxy and the pods would do
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vipmgr.errors import FatalError
 from vipmgr.lab.containers import LINE_LIMIT, Containers
 from vipmgr.lab.namespaces import bind, keep_mounts_private, mount
+from vipmgr.lab.redirects import redirect
 from vipmgr.lab.workload import Workload
 
 
@@ -31,6 +34,7 @@ class Kubelet:
     def __init__(self, node: str, logs: Path) -> None:
         self._containers = Containers(logs, tell)
         self._workload = Workload(node)
+        self._taken: frozenset[str] = frozenset()
 
     async def obey(self, order: Mapping[str, Any]) -> None:
         """Do one order. KeyError for an unknown container, ValueError for an unknown order."""
@@ -42,9 +46,15 @@ class Kubelet:
             case "signal":
                 self._containers.signal(order["name"], signal.Signals(order["signal"]))
             case "serve":
+                await self._take(frozenset(order["taken"]))
                 await self._workload.serve({(kind, port) for kind, port in order["ports"]}, order["health"])
             case other:
                 raise ValueError(f"unknown order {other!r}")
+
+    async def _take(self, addresses: frozenset[str]) -> None:
+        if addresses != self._taken:
+            await asyncio.to_thread(redirect, addresses)
+            self._taken = addresses
 
 
 def tell(fact: Mapping[str, Any]) -> None:
@@ -67,7 +77,7 @@ async def _serve(node: str, state: Path) -> None:
 async def _answer(kubelet: Kubelet, order: Mapping[str, Any]) -> None:
     try:
         await kubelet.obey(order)
-    except (KeyError, ValueError, OSError) as error:
+    except (KeyError, ValueError, OSError, FatalError) as error:
         tell({"id": order["id"], "error": str(error) or type(error).__name__})
     else:
         tell({"id": order["id"]})

@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from vipmgr.core.wire import Service
+from vipmgr.core.wire import Eip, Service
 from vipmgr.kube.client import ApiError, Client, Patch
 from vipmgr.kube.reflector import Reflector
-from vipmgr.kube.resources import SERVICES
+from vipmgr.kube.resources import EIPS, SERVICES
 from vipmgr.lab import manifests
 from vipmgr.lab.apiserver.reading import LOG_ANNOTATION
 from vipmgr.lab.topology import Host, Topology
@@ -71,10 +71,12 @@ def agent_pod(node: str, log: Path) -> manifests.Object:
 
 @dataclass(frozen=True, slots=True)
 class Duties:
-    """What one node serves. `health`: health check port -> ready endpoints on that node."""
+    """What one node serves. `health`: health check port -> ready endpoints on that node. `taken`: addresses on no
+    interface whose traffic is its own all the same."""
 
     ports: frozenset[tuple[str, int]] = frozenset()
     health: Mapping[int, int] = field(default_factory=dict)
+    taken: frozenset[str] = frozenset()
 
 
 def endpoint_nodes(service: Service, ready: list[str]) -> list[str]:
@@ -83,14 +85,17 @@ def endpoint_nodes(service: Service, ready: list[str]) -> list[str]:
     return ready if named is None else [node for node in ready if node in named.split(",")]
 
 
-def duties(services: list[Service], node: str, ready: list[str]) -> Duties:
-    """Every port of every Service is open on every node, as with kube-proxy."""
+def duties(services: list[Service], node: str, ready: list[str], loose: frozenset[str] = frozenset()) -> Duties:
+    """Every port of every Service is open on every node, as with kube-proxy. `loose`: addresses on no interface."""
     ports, health = set(), {}
+    taken = set()
     for service in services:
         ports |= {(port.protocol or "TCP", port.port) for port in service.spec.ports or []}
         if check := service.spec.health_check_node_port:
             health[check] = int(node in endpoint_nodes(service, ready))
-    return Duties(frozenset(ports), health)
+        if service.spec.external_traffic_policy != "Local" or node in endpoint_nodes(service, ready):
+            taken |= {one.ip for one in service.status.load_balancer.ingress or ()} & loose
+    return Duties(frozenset(ports), health, frozenset(taken))
 
 
 def endpoint_slice(service: Service, ready: list[str]) -> manifests.Object:
@@ -116,6 +121,11 @@ def endpoint_slice(service: Service, ready: list[str]) -> manifests.Object:
     }
 
 
+def _loose(eip: Eip) -> frozenset[str]:
+    """The addresses of this pool in use that no node puts on an interface."""
+    return frozenset(eip.status.used or ()) if eip.spec.protocol != "vip" else frozenset()
+
+
 class Roles:
     """`alive`: node -> whether its kubelet can be heard now. `serve`: give a node its duties."""
 
@@ -138,12 +148,16 @@ class Roles:
         self._services: Reflector[Service, Service] = Reflector(
             client, SERVICES, decode=lambda service: service, changed=lambda _: self._stale.set()
         )
+        self._eips: Reflector[Eip, frozenset[str]] = Reflector(
+            client, EIPS, decode=_loose, changed=lambda _: self._stale.set()
+        )
         self._stale = asyncio.Event()
 
     async def run(self) -> None:
         """For ever. A refused or unreachable API server is tried again."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._services.run())
+            group.create_task(self._eips.run())
             group.create_task(self._rounds())
 
     def forget(self, node: str) -> None:
@@ -205,8 +219,9 @@ class Roles:
     async def _give_duties(self) -> None:
         ready = sorted(node for node, is_ready in self._ready.items() if is_ready)
         services = list(self._services.items.values())
+        loose = frozenset().union(*self._eips.items.values())
         for node, alive in self._alive().items():
-            wanted = duties(services, node, ready)
+            wanted = duties(services, node, ready, loose)
             if alive and self._given.get(node) != wanted:
                 await self._serve(node, wanted)
                 self._given[node] = wanted

@@ -20,6 +20,8 @@ from vipmgr.node.daemon_watch import DaemonWatch
 from vipmgr.node.fifo import FifoReader
 from vipmgr.node.journal import Journal, utc
 from vipmgr.node.keepalived import Processes
+from vipmgr.node.layer2 import Layer2
+from vipmgr.node.layer2_report import Layer2Metrics, tell_layer2
 from vipmgr.node.logfile import FolderWatch, LogTail
 from vipmgr.node.metrics import Metrics
 from vipmgr.node.netlink import Netlink, node_addresses, resolve
@@ -60,6 +62,7 @@ class NodeAgent:
             folder.mkdir(parents=True, exist_ok=True)
         self.facts = Facts()
         self.metrics = Metrics()
+        self.layer2_metrics = Layer2Metrics(self.metrics.registry)
         self.journal = Journal(paths.audit, settings.node, limit=settings.audit_bytes, keep=settings.audit_files)
         self.observer = Observer(self.journal, self._moved, lambda: report(False))
         self.netlink = Netlink(self._kernel_changed, self._routes.set)
@@ -68,6 +71,7 @@ class NodeAgent:
         self._saved = load_cursor(paths.cursor)
         self._tail = LogTail(paths.log, self._saved.log if self._saved.log.inode else None)
         self.strangers = StrangerWatch(self.journal, self.observer, lambda: report(False))
+        self.layer2 = Layer2(settings.node, self.journal, report)
         self._resync = Resync(paths, self.observer, self._catch_up)
         self._outcome = Outcome(
             paths, self.facts, self.journal, self.metrics, self.tracker, self.netlink, self._resync,
@@ -81,6 +85,7 @@ class NodeAgent:
     def want(self, spec: VipNodeSpec) -> None:
         """A VipNode.spec from the controller. Draining does not wait for a configuration under way."""
         self.tracker.want_drain(spec.drain)
+        self.layer2.want(spec.layer2, drain=spec.drain)
         if spec.reach != self._reach:
             self._reach = list(spec.reach)
             self._routes.set()
@@ -96,6 +101,7 @@ class NodeAgent:
         now = time.monotonic()
         plans = self._plans()
         since = self.strangers.since
+        tell_layer2(self.facts, self.layer2, self.netlink.kernel.links.values())
         self.facts.listening_since = utc(since) if since is not None else ""
         return compose(
             self.facts,
@@ -103,7 +109,12 @@ class NodeAgent:
             self.observer.report(now),
             strangers_of(self.strangers.heard, time.time() - now),
             self.journal.sequence,
+            self.layer2.status(),
         )
+
+    async def hand_over(self) -> None:
+        """Before it is cancelled for good: what must not wait for others to notice."""
+        await self.layer2.hand_over()
 
     def missing(self) -> list[str]:
         """What keeps the agent from being ready."""
@@ -122,6 +133,7 @@ class NodeAgent:
         metrics.log_lag.set(self._tail.lag)
         metrics.running.set(self.facts.keepalived.running)
         metrics.drained.set(self.facts.drained)
+        self.layer2_metrics.show(self.layer2)
         return metrics.text()
 
     # --- life --------------------------------------------------------------------------------------------------------
@@ -143,6 +155,7 @@ class NodeAgent:
                 tasks.create_task(self._follow(folder))
                 tasks.create_task(self._keep_time())
                 tasks.create_task(self._keep_reach())
+                tasks.create_task(self.layer2.run())
                 tasks.create_task(self._background.watch())
         finally:
             self._catch_up()
@@ -170,6 +183,7 @@ class NodeAgent:
         self._outcome.own_addresses = stored.own_addresses
         self.observer.learn(spec.instances)
         self.strangers.own(spec.instances)
+        self.layer2.want(spec.layer2, drain=spec.drain)
         self._reach = list(spec.reach)
         try:
             live = self._paths.config.read_text()
@@ -266,7 +280,9 @@ class NodeAgent:
         self._report(True)
 
     def _kernel_changed(self) -> None:
-        self.strangers.listen_on(arp_links(self.netlink.kernel.links))
+        links = self.netlink.kernel.links
+        self.strangers.listen_on(arp_links(links))
+        self.layer2.kernel(links.values())
         self._report(False)
 
     def _coming(self, spec: VipNodeSpec) -> None:

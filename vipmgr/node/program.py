@@ -13,6 +13,7 @@ from vipmgr.kube.client import Client
 from vipmgr.log import get_log
 from vipmgr.node.agent import NodeAgent
 from vipmgr.node.endpoints import serve
+from vipmgr.node.layer2_leases import Leases
 from vipmgr.node.settings import Settings
 from vipmgr.node.status_writer import StatusWriter
 from vipmgr.node.vip_node import VipNodeLink
@@ -41,6 +42,8 @@ async def run(settings: Settings) -> None:
         work = [asyncio.create_task(agent.run()), asyncio.create_task(_with_api(settings, agent, writer))]
         work.append(asyncio.create_task(_until(stop)))
         done, pending = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+        if stop.is_set():
+            await agent.hand_over()
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
@@ -58,7 +61,10 @@ async def _with_api(settings: Settings, agent: NodeAgent, writer: list[StatusWri
     async with Client(access) as client:
         status = StatusWriter(client, settings.node, agent.status)
         writer.append(status)
-        await VipNodeLink(client, settings.node, status, agent.want, agent.own_addresses).run()
+        link = VipNodeLink(client, settings.node, status, agent.want, agent.own_addresses)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(link.run())
+            tasks.create_task(Leases(client, settings.namespace, settings.node, agent.layer2).run())
 
 
 async def _signed_in(attempt: Callable[[], Awaitable[Access]]) -> Access:

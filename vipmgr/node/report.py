@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from vipmgr import __version__
 from vipmgr.core.kernel_view import Kernel, Link, own_addresses
+from vipmgr.core.node_layer2 import NodeLayer2Status
 from vipmgr.core.strangers import Heard
 from vipmgr.core.wire import (
     Condition,
@@ -54,6 +55,7 @@ def compose(
     instances: list[InstanceState],
     strangers: list[Stranger],
     audit_sequence: int,
+    layer2: NodeLayer2Status | None = None,
 ) -> VipNodeStatus:
     return VipNodeStatus(
         revision=facts.revision,
@@ -68,6 +70,7 @@ def compose(
         strangers=strangers,
         drained=facts.drained,
         audit_sequence=audit_sequence,
+        layer2=layer2,
         conditions=[facts.conditions[name] for name in sorted(facts.conditions)] or None,
     )
 

@@ -66,7 +66,9 @@ class Paths:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`address`, `port`: of /healthz, /readyz, /metrics; port 0: none, address "": every one. Sizes in bytes."""
+    """`namespace`: of the agents' Leases.
+
+    `address`, `port`: of /healthz, /readyz, /metrics; port 0: none, address "": every one. Sizes in bytes."""
 
     node: str
     paths: Paths = field(default_factory=Paths)
@@ -76,3 +78,4 @@ class Settings:
     audit_files: int = 4
     log_bytes: int = 4 * 1024 * 1024
     kubeconfig: str | None = None
+    namespace: str = "vipmgr-system"

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from ipaddress import ip_address
 from itertools import combinations
-from typing import Final, TypeVar
+from typing import Final
 
 from vipmgr.core import wire
 from vipmgr.core.addresses import parse_address, parse_range
+from vipmgr.core.decode.reader import Reader
 from vipmgr.core.decode.values import created, milliseconds, selector, vrid_set
 from vipmgr.core.model import (
     Address,
     AddressRange,
     BgpPolicy,
+    Layer2Policy,
     Pool,
-    Problem,
     Protocol,
     Reason,
     Selector,
@@ -28,38 +29,11 @@ DEFAULT_EIP: Final = "eip.openelb.kubesphere.io/is-default-eip"
 REACH: Final = "can_reach:"
 _INTERFACE: Final = re.compile(r"[^/:\s]{1,15}")
 
-T = TypeVar("T")
-
-
-class _Reader:
-    """Collects what is wrong with the fields of one Eip."""
-
-    def __init__(self, name: str) -> None:
-        self._about = f"Eip/{name}"
-        self.problems: list[Problem] = []
-
-    def wrong(self, field: str, reason: Reason, what: str) -> None:
-        self.problems.append(Problem(self._about, reason, f"{field}: {what}"))
-
-    def read(self, field: str, parse: Callable[[], T], instead: T, reason: Reason = Reason.BAD_VALUE) -> T:
-        """What `parse` gives, or `instead` and a problem with its words."""
-        try:
-            return parse()
-        except ValueError as error:
-            self.wrong(field, reason, str(error))
-            return instead
-
-    def within(self, field: str, value: T, *, ok: bool, expected: str, instead: T) -> T:
-        if ok:
-            return value
-        self.wrong(field, Reason.BAD_VALUE, f"{value} is not {expected}")
-        return instead
-
 
 def decode_pool(eip: wire.Eip) -> Pool:
     """The pool, always: without ranges when no address can be read, with defaults for other fields that cannot."""
     spec, metadata = eip.spec, eip.metadata
-    reader = _Reader(metadata.name)
+    reader = Reader(f"Eip/{metadata.name}")
     ranges = _ranges(spec, reader)
     protocol = reader.read("spec.protocol", lambda: _protocol(spec.protocol), Protocol.BGP)
     _check_interface(spec, protocol, reader)
@@ -95,12 +69,13 @@ def decode_pool(eip: wire.Eip) -> Pool:
         ),
         vrrp=_vrrp(spec.vrrp, reader),
         bgp=_bgp(spec.bgp, reader),
+        layer2=_layer2(spec.layer2, reader),
         used=_used(eip.status.used or {}),
         problems=tuple(reader.problems),
     )
 
 
-def _ranges(spec: wire.EipSpec, reader: _Reader) -> tuple[AddressRange, ...]:
+def _ranges(spec: wire.EipSpec, reader: Reader) -> tuple[AddressRange, ...]:
     """`address` first, then `addresses`; `address` may be left out only when the others are there."""
     texts = [("spec.address", spec.address)] if spec.address or not spec.addresses else []
     texts += [(f"spec.addresses[{index}]", text) for index, text in enumerate(spec.addresses or ())]
@@ -123,7 +98,7 @@ def _protocol(text: str) -> Protocol:
     return Protocol(text or Protocol.BGP)
 
 
-def _check_interface(spec: wire.EipSpec, protocol: Protocol, reader: _Reader) -> None:
+def _check_interface(spec: wire.EipSpec, protocol: Protocol, reader: Reader) -> None:
     name = spec.interface
     if not name:
         if protocol is not Protocol.BGP:
@@ -134,7 +109,7 @@ def _check_interface(spec: wire.EipSpec, protocol: Protocol, reader: _Reader) ->
         reader.wrong("spec.interface", Reason.BAD_VALUE, f"{name!r} is no interface name and not {REACH}IP")
 
 
-def _vrrp(spec: wire.VrrpSpec, reader: _Reader) -> VrrpPolicy:
+def _vrrp(spec: wire.VrrpSpec, reader: Reader) -> VrrpPolicy:
     usual = VrrpPolicy()
     advert = reader.read("spec.vrrp.advertInterval", lambda: milliseconds(spec.advert_interval), 100.0)
     advert = reader.within(
@@ -175,7 +150,7 @@ def _vrrp(spec: wire.VrrpSpec, reader: _Reader) -> VrrpPolicy:
     )
 
 
-def _preferred(found: Iterable[wire.PreferredNode], reader: _Reader) -> tuple[tuple[int, Selector], ...]:
+def _preferred(found: Iterable[wire.PreferredNode], reader: Reader) -> tuple[tuple[int, Selector], ...]:
     preferred = []
     for index, one in enumerate(found):
         try:
@@ -185,7 +160,7 @@ def _preferred(found: Iterable[wire.PreferredNode], reader: _Reader) -> tuple[tu
     return tuple(preferred)
 
 
-def _bgp(spec: wire.EipBgpSpec, reader: _Reader) -> BgpPolicy:
+def _bgp(spec: wire.EipBgpSpec, reader: Reader) -> BgpPolicy:
     for field, values, parts, limit in (
         ("spec.bgp.communities", spec.communities, 2, 0xFFFF),
         ("spec.bgp.largeCommunities", spec.large_communities, 3, 0xFFFF_FFFF),
@@ -206,6 +181,31 @@ def _bgp(spec: wire.EipBgpSpec, reader: _Reader) -> BgpPolicy:
             "spec.bgp.aggregationLengthV6", length6, ok=0 <= length6 <= 128, expected="0 to 128", instead=128
         ),
         peers=tuple(spec.peers or ()),
+    )
+
+
+def _layer2(spec: wire.EipLayer2Spec, reader: Reader) -> Layer2Policy:
+    """Two misses are the least: one lost frame must move nothing. Agents renew their Leases every second."""
+    usual = Layer2Policy()
+    probe = reader.read("spec.layer2.probeInterval", lambda: milliseconds(spec.probe_interval), 150.0)
+    lease = reader.read("spec.layer2.leaseDuration", lambda: milliseconds(spec.lease_duration), 3_000.0)
+    refresh = reader.read("spec.layer2.garpRefresh", lambda: milliseconds(spec.garp_refresh), 30_000.0) / 1000
+    probe_ok, lease_ok = probe == 0 or 20 <= probe <= 5_000, 2_000 <= lease <= 60_000
+    return Layer2Policy(
+        int(reader.within("spec.layer2.probeInterval", probe, ok=probe_ok, expected="0 or 20ms to 5s", instead=150.0)),
+        reader.within(
+            "spec.layer2.probeMisses",
+            spec.probe_misses,
+            ok=2 <= spec.probe_misses <= 20,
+            expected="2 to 20",
+            instead=usual.probe_misses,
+        ),
+        int(reader.within("spec.layer2.leaseDuration", lease, ok=lease_ok, expected="2s to 60s", instead=3_000.0)),
+        int(
+            reader.within(
+                "spec.layer2.garpRefresh", refresh, ok=1 <= refresh <= 3600, expected="1s to 1h", instead=30.0
+            )
+        ),
     )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
+from ipaddress import ip_address
 from typing import Final
 
 from vipmgr.core import wire
 from vipmgr.core.decode.values import BEGINNING, moment
-from vipmgr.core.model import NodeFacts, NodeName, ServiceKey
+from vipmgr.core.model import Address, NodeFacts, NodeName, ServiceKey
 
 EXCLUDED: Final = "node.kubernetes.io/exclude-from-external-load-balancers"
 OUT_OF_SERVICE: Final = "node.kubernetes.io/out-of-service"
@@ -28,8 +31,18 @@ def decode_node(node: wire.Node) -> NodeFacts:
         labels=labels,
         not_ready_since=not_ready_since,
         cordoned=node.spec.unschedulable,
+        addresses=_internal(node.status.addresses or ()),
         excluded=EXCLUDED in labels or any(taint.key == OUT_OF_SERVICE for taint in node.spec.taints or ()),
     )
+
+
+def _internal(found: Iterable[wire.NodeAddress]) -> tuple[Address, ...]:
+    addresses = []
+    for one in found:
+        if one.type == "InternalIP":
+            with suppress(ValueError):
+                addresses.append(ip_address(one.address))
+    return tuple(addresses)
 
 
 def decode_endpoints(found: wire.EndpointSlice) -> tuple[ServiceKey, frozenset[NodeName]] | None:

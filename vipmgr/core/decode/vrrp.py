@@ -20,6 +20,7 @@ from vipmgr.core.model import (
     Problem,
     Reason,
 )
+from vipmgr.core.node_layer2 import NodeLayer2Status
 
 DRAIN: Final = "vipmgr.io/drain"
 REBALANCE: Final = "vipmgr.io/rebalance"
@@ -77,7 +78,14 @@ def decode_report(found: wire.VipNode) -> NodeReport:
         published_instances={one.name: _addresses(one.vips) for one in spec.instances},
         published_at=moment(spec.published_at),
         unsettled=_holding(spec.unsettled or {}),
+        layer2=_layer2(status.layer2) if status.layer2 is not None else {},
     )
+
+
+def _layer2(found: NodeLayer2Status) -> dict[str, InstanceReport]:
+    """By address as text, in its one spelling."""
+    said = {str(one): state for state in found.addresses for one in _addresses([state.address])}
+    return {name: InstanceReport(one.state, one.since, 0, one.reason, contested=False) for name, one in said.items()}
 
 
 def _holding(found: Mapping[str, Iterable[str]]) -> dict[str, frozenset[Address]]:

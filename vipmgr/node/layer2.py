@@ -1,0 +1,476 @@
+"""layer2 on this node: runs the ownership machine for every address of the plan, and answers ARP and NDP for its own.
+
+core/layer2.py decides, core/respond.py makes the frames; Ears hear and send them, Leases carry what the agents tell
+each other. Answers go out from the receive path. Rounds are as long as the shortest probe interval of the plan; an
+owner with nothing to do costs a comparison a round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
+from typing import Any, Final
+
+from vipmgr.core import layer2 as machine
+from vipmgr.core.kernel_view import Link
+from vipmgr.core.layer2 import Announce, Candidate, Effect, Layer2Vip, Moved, Obstacle, Peer, Probe, State, View
+from vipmgr.core.layer2_story import WORDS, advert_ms, evidence, reason
+from vipmgr.core.model import Address, MoveReason, NodeName
+from vipmgr.core.node_layer2 import NodeLayer2, NodeLayer2Pool, NodeLayer2State, NodeLayer2Status
+from vipmgr.core.respond import Answer, Heard, Post, Standing, announcements, probe, respond
+from vipmgr.log import get_log
+from vipmgr.node.endpoint_poll import EndpointPoll
+from vipmgr.node.journal import Journal, utc
+from vipmgr.node.layer2_wire import Ear, received_frames
+
+log = get_log(__name__)
+
+_IDLE_SECONDS: Final = 0.15
+_HANDOVER_SECONDS: Final = 0.8
+_WITHOUT_API_SECONDS: Final = 3.0
+
+
+@dataclass(slots=True)
+class Watch:
+    """One address of the plan. `due`: no step is needed before, unless something happens."""
+
+    vip: Layer2Vip
+    timings: machine.Timings
+    leaving: bool
+    state: State = field(default_factory=State)
+    since: str = ""
+    reason: str = ""
+    obstacle: Obstacle | None = None
+    due: float = 0.0
+
+
+class Counters:
+    """What a scrape shows, besides the states."""
+
+    def __init__(self) -> None:
+        self.answers = 0
+        self.silences: Counter[str] = Counter()
+        self.probes = 0
+        self.announcements = 0
+        self.transitions: Counter[tuple[str, str]] = Counter()
+
+
+class Layer2:
+    """`report(now)`: the status changed. `said`: what our Lease is to say changed (set by the API side)."""
+
+    def __init__(
+        self,
+        node: NodeName,
+        journal: Journal,
+        report: Callable[[bool], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._node = node
+        self._journal = journal
+        self._report = report
+        self._clock = clock
+        self.counters = Counters()
+        self.said: Callable[[], None] = lambda: None
+        self.peers: Mapping[NodeName, Peer] = {}
+        self.synced = False
+        self._begun = clock()
+        self._watches: dict[Address, Watch] = {}
+        self._links: dict[str, Link] = {}
+        self._macs: dict[int, bytes] = {}
+        self._ears: dict[int, Ear] = {}
+        self._posts: dict[int, dict[Address, Post]] = {}
+        self._poll = EndpointPoll(self._endpoints_changed)
+        self._drain = False
+        self._stopping = False
+        self._last = clock()
+        self._frames: dict[str, int] = {}
+        self._asked: dict[tuple[int, bytes, int], float] = {}
+        self._vouched: dict[tuple[int, bytes], float] = {}
+        self._claimed: dict[Address, int] = {}
+        self._work = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    # --- what others tell --------------------------------------------------------------------------------------------
+
+    def want(self, spec: NodeLayer2 | None, *, drain: bool) -> None:
+        """The plan. What is no longer in it is let go at once."""
+        self._drain = drain
+        wanted = {one.vip.address: one for pool in (spec.pools if spec else ()) for one in _watches(pool)}
+        for address in self._watches.keys() - wanted.keys():
+            self._drop(address)
+        now = self._clock()
+        for address, fresh in wanted.items():
+            known = self._watches.get(address)
+            if known is None:
+                self._watches[address] = fresh
+                self._recall(fresh, now)
+                continue
+            if known.vip.interface != fresh.vip.interface:
+                known.state = replace(known.state, announced=0, announce_due=now)
+            known.vip, known.timings, known.leaving, known.due = fresh.vip, fresh.timings, fresh.leaving, 0.0
+        self._poll.watch(port for one in self._watches.values() for port in one.vip.health_check_node_ports)
+        self._listen()
+        self.step()
+        self.said()
+        self._work.set()
+
+    def kernel(self, links: Iterable[Link]) -> None:
+        """Interfaces came, went, changed their state or their MAC."""
+        before, self._links = self._links, {link.name: link for link in links}
+        self._macs = {one.index: bytes.fromhex(one.mac.replace(":", "")) for one in self._links.values() if one.mac}
+        now = self._clock()
+        for one in self._watches.values():
+            old, new = before.get(one.vip.interface), self._links.get(one.vip.interface)
+            if old == new:
+                continue
+            one.due = 0.0
+            if old is not None and new is not None and (old.mac != new.mac or old.index != new.index):
+                one.state = replace(one.state, announced=0, announce_due=now)
+        self._listen()
+        self.step()
+
+    def recall(self, claims: Mapping[Address, int]) -> None:
+        """What our own Lease said when this agent started: claims of the agent before it."""
+        self._claimed = dict(claims)
+        now = self._clock()
+        for one in self._watches.values():
+            self._recall(one, now)
+        self.step()
+
+    def news(self) -> None:
+        """`peers` or `synced` changed."""
+        for one in self._watches.values():
+            one.due = 0.0
+        self.step()
+
+    def claims(self) -> dict[Address, int]:
+        return machine.claims({address: one.state for address, one in self._watches.items()})
+
+    def offers(self) -> dict[Address, NodeName]:
+        return {address: one.state.offered for address, one in self._watches.items() if one.state.offered}
+
+    def unable(self) -> frozenset[Address]:
+        return frozenset(address for address, one in self._watches.items() if self._obstacle(one) is not None)
+
+    def companions(self) -> frozenset[NodeName]:
+        """The other candidates of our addresses: whose Leases count. Empty too when there is no address."""
+        found = {one.node for watch in self._watches.values() for one in watch.vip.candidates}
+        return frozenset(found - {self._node})
+
+    @property
+    def needed(self) -> bool:
+        """This node is a candidate for some address."""
+        return bool(self._watches)
+
+    def interfaces(self) -> frozenset[str]:
+        return frozenset(one.vip.interface for one in self._watches.values())
+
+    @property
+    def lease_seconds(self) -> float:
+        return min((one.timings.lease_expiry for one in self._watches.values()), default=3.0)
+
+    # --- life --------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Rounds until cancelled. Without any address it sleeps."""
+        try:
+            while True:
+                if not self._watches:
+                    self._work.clear()
+                    await self._work.wait()
+                    self._last = self._clock()
+                self.step()
+                await asyncio.sleep(self._until_next_round())
+        finally:
+            await self._poll.close()
+            for ear in self._ears.values():
+                ear.close()
+            self._ears.clear()
+
+    async def hand_over(self) -> None:
+        """Before this agent stops: offer every address, answer until others have it; at most a moment."""
+        self._stopping = True
+        for one in self._watches.values():
+            one.due = 0.0
+        self.step()
+        self.said()
+        try:
+            async with asyncio.timeout(_HANDOVER_SECONDS):
+                await self._empty.wait()
+        except TimeoutError:
+            log.warning("layer2.not_handed_over", addresses=len(self.claims()))
+
+    def step(self) -> None:
+        """Look at every address that is due."""
+        now = self._clock()
+        if any(one.state.standing is Standing.STANDBY for one in self._watches.values()):
+            self._frames = received_frames()
+        late = now - self._last
+        self._last = now
+        if not self.synced and now - self._begun > _WITHOUT_API_SECONDS:
+            self.synced = True
+        for one in self._watches.values():
+            if late > one.timings.sleep:
+                self._put(one, *machine.slept(self._view(one), one.state, now))
+            if now >= one.due or late > one.timings.sleep:
+                self._put(one, *machine.step(self._view(one), one.state, now))
+        if any(one.state.standing is Standing.OWNER for one in self._watches.values()):
+            self._empty.clear()
+        else:
+            self._empty.set()
+
+    def status(self) -> NodeLayer2Status | None:
+        if not self._watches:
+            return None
+        told = [
+            NodeLayer2State(
+                address=str(address),
+                eip=one.vip.eip,
+                interface=one.vip.interface,
+                state=str(WORDS[one.state.standing]),
+                since=one.since,
+                reason=one.reason,
+                epoch=one.state.epoch,
+            )
+            for address, one in self._watches.items()
+            if one.state.standing is not Standing.STANDBY
+        ]
+        return NodeLayer2Status(addresses=told, standby=len(self._watches) - len(told))
+
+    def strangers(self) -> list[tuple[Address, str]]:
+        """(address, MAC) of stations that use an address of the plan and are none of ours."""
+        now = self._clock()
+        return [
+            (address, one.state.stranger.hex(":"))
+            for address, one in self._watches.items()
+            if one.state.stranger is not None and now < one.state.stranger_until
+        ]
+
+    @property
+    def packets(self) -> int:
+        return sum(ear.packets for ear in self._ears.values())
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _until_next_round(self) -> float:
+        """Rounds begin at multiples of the interval, as core.layer2 counts them."""
+        interval = min((one.timings.probe_interval for one in self._watches.values()), default=_IDLE_SECONDS)
+        doubts = [one.state.doubt_until for one in self._watches.values() if one.state.standing is Standing.DOUBT]
+        now = self._clock()
+        return max(0.001, min([interval - now % interval + 0.0005, *(until - now for until in doubts)]))
+
+    def _recall(self, one: Watch, now: float) -> None:
+        epoch = self._claimed.pop(one.vip.address, None)
+        if epoch is not None and one.state.standing is Standing.STANDBY:
+            own = State(standing=Standing.OWNER, epoch=epoch)
+            one.state = own
+            self._put(one, *machine.slept(self._view(one), own, now))
+
+    def _view(self, one: Watch) -> View:
+        frames = self._frames.get(one.vip.interface, 0)
+        return View(self._node, one.vip, self.peers, self._obstacle(one), self.synced, one.timings, frames)
+
+    def _obstacle(self, one: Watch) -> Obstacle | None:
+        link = self._links.get(one.vip.interface)
+        if link is None or link.index not in self._ears:
+            return Obstacle.NO_INTERFACE
+        if not link.up:
+            return Obstacle.LINK_DOWN
+        if not all(self._poll.healthy(port) for port in one.vip.health_check_node_ports):
+            return Obstacle.NO_ENDPOINTS
+        if self._stopping:
+            return Obstacle.STOPPING
+        return Obstacle.DRAINING if self._drain or one.leaving else None
+
+    def _endpoints_changed(self) -> None:
+        for one in self._watches.values():
+            one.due = 0.0
+        self.step()
+        self.said()
+
+    def _put(self, one: Watch, state: State, effects: Iterable[Effect]) -> None:
+        """The new state first: an answer must not go out for an address that is lost."""
+        before, one.state = one.state, state
+        obstacle = self._obstacle(one)
+        idle = state.standing is Standing.OWNER and obstacle is None
+        one.due = state.announce_due if idle else 0.0
+        told = obstacle is not one.obstacle or state.offered != before.offered
+        one.obstacle = obstacle
+        if state.standing is not before.standing or state.epoch != before.epoch:
+            self._post(one)
+        for effect in effects:
+            match effect:
+                case Probe():
+                    self._ask(effect)
+                case Announce():
+                    self._announce(effect)
+                case Moved():
+                    told = True
+                    self._tell(one, before, effect, obstacle)
+        if told:
+            self.said()
+
+    def _post(self, one: Watch) -> None:
+        link = self._links.get(one.vip.interface)
+        if link is not None:
+            post = Post(one.state.standing, one.state.epoch)
+            self._posts.setdefault(link.index, {})[one.vip.address] = post
+
+    def _tell(self, one: Watch, before: State, moved: Moved, obstacle: Obstacle | None) -> None:
+        why = reason(moved, obstacle)
+        self._write(one, str(WORDS[before.standing]), str(WORDS[moved.standing]), why, evidence(moved))
+        self._report(True)
+
+    def _write(self, one: Watch, was: str, now: str, why: MoveReason, said: str) -> None:
+        one.since, one.reason = utc(time.time()), str(why)
+        self.counters.transitions[now, str(why)] += 1
+        states: dict[str, Any] = {"from": was, "to": now}
+        self._journal.write(
+            "layer2.transition",
+            instance=str(one.vip.address),
+            eip=one.vip.eip,
+            interface=one.vip.interface,
+            **states,
+            priority=0,
+            advertMs=advert_ms(one.timings),
+            vips=[str(one.vip.address)],
+            epoch=one.state.epoch,
+            reason=str(why),
+            evidence=said,
+        )
+
+    def _drop(self, address: Address) -> None:
+        one = self._watches.pop(address)
+        link = self._links.get(one.vip.interface)
+        if link is not None:
+            self._posts.get(link.index, {}).pop(address, None)
+        if one.state.standing is not Standing.STANDBY:
+            self._write(one, str(WORDS[one.state.standing]), "STOP", MoveReason.DELETED, "not in the plan any more")
+            self._report(True)
+
+    def _listen(self) -> None:
+        """An ear on every interface of the plan that is there."""
+        wanted: dict[int, list[Address]] = {}
+        for address, one in self._watches.items():
+            link = self._links.get(one.vip.interface)
+            if link is not None:
+                wanted.setdefault(link.index, []).append(address)
+        names = {link.index: link.name for link in self._links.values()}
+        for index in self._ears.keys() - wanted.keys():
+            self._ears.pop(index).close()
+            self._posts.pop(index, None)
+        for index, addresses in wanted.items():
+            ear = self._ears.get(index) or Ear(index, names[index], self._hear)
+            try:
+                ear.listen(addresses)
+            except OSError as error:
+                log.warning("layer2.not_listening", interface=names[index], error=str(error))
+                ear.close()
+                self._ears.pop(index, None)
+                continue
+            self._ears[index] = ear
+            self._posts[index] = {
+                one: Post(self._watches[one].state.standing, self._watches[one].state.epoch) for one in addresses
+            }
+
+    # --- frames ------------------------------------------------------------------------------------------------------
+
+    def _hear(self, index: int, frame: bytes) -> None:
+        """A frame that came through the filter. After a sleep, first find out what is still ours."""
+        if self._clock() - self._last > _IDLE_SECONDS:
+            self.step()
+        mac = self._mac(index)
+        if mac is None:
+            return
+        match respond(frame, mac, self._posts.get(index, {})):
+            case Answer(address, reply):
+                self._ears[index].send(address, reply)
+                self.counters.answers += 1
+            case Heard() as heard:
+                self._listen_to(index, heard)
+            case silence:
+                self.counters.silences[str(silence)] += 1
+
+    def _mac(self, index: int) -> bytes | None:
+        return self._macs.get(index)
+
+    def _listen_to(self, index: int, heard: Heard) -> None:
+        now = self._clock()
+        one = self._watches.get(heard.address)
+        if one is None:
+            return
+        stranger = one.state.stranger
+        one.state = machine.heard(self._view(one), one.state, heard.mac, heard.epoch, now)
+        self._put(one, *machine.step(self._view(one), one.state, now))
+        if one.state.stranger is not None and one.state.stranger != stranger:
+            mac = one.state.stranger.hex(":")
+            self._journal.write("layer2.stranger", interface=one.vip.interface, source=mac, vips=[str(heard.address)])
+            self._report(False)
+        if heard.epoch is not None:
+            self._vouch(index, heard.mac, one.timings.probe_interval / 2, now)
+
+    def _vouch(self, index: int, mac: bytes, pause: float, now: float) -> None:
+        """That station's agent lives, and need not be asked for each of its addresses. Its Lease tells what it lost."""
+        if now - self._vouched.get((index, mac), -pause) < pause:
+            return
+        self._vouched[index, mac] = now
+        for address, one in self._watches.items():
+            state = one.state
+            if state.rival is None or state.standing is Standing.OWNER or not state.unanswered:
+                continue
+            epoch, node = state.rival
+            if not any(known.node == node and known.mac == mac for known in one.vip.candidates):
+                continue
+            peer = self.peers.get(node)
+            if peer is not None and peer.claims.get(address) == epoch:
+                one.state = machine.heard(self._view(one), state, mac, epoch, now)
+
+    def _ask(self, effect: Probe) -> None:
+        """One question to a station in a round stands for all its addresses on that interface."""
+        link = self._links.get(effect.interface)
+        mac = self._mac(link.index) if link is not None else None
+        if link is None or mac is None or link.index not in self._ears:
+            return
+        if effect.destination:
+            key = (link.index, effect.destination, effect.address.version)
+            now = self._clock()
+            if now - self._asked.get(key, 0.0) < self._watches[effect.address].timings.probe_interval / 2:
+                return
+            self._asked[key] = now
+        self.counters.probes += 1
+        self._ears[link.index].send(effect.address, probe(effect.address, mac, effect.destination or None))
+
+    def _announce(self, effect: Announce) -> None:
+        link = self._links.get(effect.interface)
+        mac = self._mac(link.index) if link is not None else None
+        if link is None or mac is None or link.index not in self._ears:
+            return
+        for frame in announcements(effect.address, mac, effect.epoch):
+            self.counters.announcements += 1
+            self._ears[link.index].send(effect.address, frame)
+
+
+def _watches(pool: NodeLayer2Pool) -> Iterable[Watch]:
+    """The addresses of one pool, with nothing known of them yet. One that cannot be read is passed over."""
+    interval = pool.probe_interval_ms / 1000 or machine.Timings().probe_interval
+    timings = machine.Timings(
+        watch=pool.probe_interval_ms > 0,
+        lease_expiry=pool.lease_ms / 1000,
+        probe_interval=interval,
+        misses=pool.probe_misses,
+        sleep=0.85 * interval * pool.probe_misses,
+        doubt=interval,
+        refresh=float(pool.garp_refresh_s),
+    )
+    macs = {node: bytes.fromhex(mac.replace(":", "")) for node, mac in pool.stations.items()}
+    for one in pool.addresses:
+        candidates = tuple(Candidate(node, macs.get(node, b"")) for node in one.candidates)
+        vip = Layer2Vip(
+            ip_address(one.address), pool.eip, pool.interface, candidates, one.services, one.health_check_node_ports
+        )
+        yield Watch(vip, timings, one.leaving)
