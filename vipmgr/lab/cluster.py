@@ -120,9 +120,9 @@ class Cluster:
         await machine.die()
         await asyncio.to_thread(wiring.remove_host, host)
         await asyncio.to_thread(wiring.add_host, host, self.topology)
+        await self._boot(machine)
         if self._roles:
             self._roles.forget(name)
-        await self._boot(machine)
 
     async def join(self) -> str:
         self.topology, host = self.topology.grown()
