@@ -89,6 +89,7 @@ def test_a_killed_node_is_dead_until_it_starts_with_its_disk_and_an_empty_run(ba
 def test_a_container_that_ends_is_started_again_and_its_words_are_kept(bare):
     bare.ask("run", node="n2", name="brief", argv=["/bin/sh", "-c", "echo said once more"])
     bare.wait(lambda: bare.log("n2", "brief").count("said once more") >= 2, "it ran twice")
+    assert bare.ask("describe")["nodes"]["n2"]["alive"] == ["keepalived"]
 
 
 @pytest.mark.parametrize(

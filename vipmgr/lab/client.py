@@ -205,9 +205,10 @@ class Lab:
         return done.stdout
 
     def log(self, where: str, container: str) -> str:
-        """Everything a container has written so far; `where` is a node or "ctl"."""
+        """Everything a container has written so far, "" before its start; `where` is a node or "ctl"."""
         folder = self.state / "logs" if where == "ctl" else self.state / "nodes" / where / "logs"
-        return (folder / f"{container}.log").read_text()
+        path = folder / f"{container}.log"
+        return path.read_text() if path.exists() else ""
 
     def audit_text(self) -> list[str]:
         """The audit lines of all nodes, node by node, from what their agents wrote to standard output."""
@@ -254,8 +255,12 @@ class Lab:
         What an agent reported of an earlier keepalived does not count: the report must be younger than the process.
         """
         plans = {one["metadata"]["name"]: one for one in self.objects("VipNode")}
-        running = [name for name, node in self.ask("describe")["nodes"].items() if node["running"]]
-        return len(self.holders(vip)) == 1 and all(self._at_work(name, plans.get(name, {})) for name in running)
+        running = {name: node for name, node in self.ask("describe")["nodes"].items() if node["running"]}
+        return (
+            len(self.holders(vip)) == 1
+            and all({"agent", "keepalived"} <= set(node["alive"]) for node in running.values())
+            and all(self._at_work(name, plans.get(name, {})) for name in running)
+        )
 
     def _at_work(self, node: str, plan: manifests.Object) -> bool:
         status = plan.get("status", {})

@@ -56,6 +56,7 @@ class Desk:
             "running": machine is not None and machine.running,
             "pid": machine.pid if machine else None,
             "starts": machine.starts if machine else {},
+            "alive": sorted(machine.alive) if machine else [],
             "addresses": {one.interface: [str(host.v4(one)), str(host.v6(one))] for one in segments},
         }
 

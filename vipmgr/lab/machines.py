@@ -27,6 +27,8 @@ class Machine:
         self.name = name
         self.state = state
         self.starts: dict[str, int] = {}
+        self.alive: set[str] = set()
+        """containers that run now"""
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[None]] = {}
         self._process: asyncio.subprocess.Process | None = None
@@ -86,8 +88,12 @@ class Machine:
             heard = json.loads(line)
             if heard.get("event") == "started":
                 self.starts[heard["container"]] = self.starts.get(heard["container"], 0) + 1
+                self.alive.add(heard["container"])
+            elif heard.get("event") == "exited":
+                self.alive.discard(heard["container"])
             elif "event" not in heard or heard["event"] == "ready":
                 self._settle(heard)
+        self.alive.clear()
         for future in self._waiting.values():
             if not future.done():
                 future.set_exception(FatalError(f"{self.name} died"))
