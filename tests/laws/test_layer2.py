@@ -256,6 +256,19 @@ def test_a_planned_handover_has_no_instant_without_an_answer(seed: int, why: Obs
     assert world.longest_two_owners <= ONE_TICK
 
 
+@given(SEEDS, st.sampled_from([Obstacle.LINK_DOWN, Obstacle.DRAINING, Obstacle.STOPPING, None]))
+@settings(max_examples=12, deadline=None)
+def test_one_fault_is_one_move(seed: int, why: Obstacle | None) -> None:
+    world, owner = fresh_world(seed)
+    moves = len(world.moves)
+    owner.obstacle, owner.alive, owner.on_wire = why, why is not None, why is not Obstacle.LINK_DOWN
+    world.write_lease(owner)
+    world.run(4.0)
+    took = [name for _, name, moved in world.moves[moves:] if moved.standing is Standing.OWNER]
+    assert len(took) == 1
+    assert world.longest_no_owner < (0.2 if why else 1.0)
+
+
 @given(SEEDS)
 @settings(max_examples=3, deadline=None)
 def test_the_last_node_serves_on_while_it_drains(seed: int) -> None:

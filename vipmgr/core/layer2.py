@@ -115,8 +115,8 @@ class State:
     """What this node remembers of one address.
 
     `epoch`: of our own claim while owner or in doubt, else the highest heard. `rival`: (epoch, node) of the highest
-    claim known of another node. `contact`: the epoch under which its owner was last heard on the wire. `unanswered`:
-    probes in a row, and `frames`: how many frames the interface had received before the first of them. `stranger`: a
+    claim known of another node. `contact`: the epoch under which its owner was last heard on the wire, `told`: the
+    highest that a Lease showed. `unanswered`: probes in a row, and `frames`: how many frames the interface had received before the first of them. `stranger`: a
     station that is none of ours and uses the address.
     """
 
@@ -124,6 +124,7 @@ class State:
     epoch: int = 0
     rival: tuple[int, NodeName] | None = None
     contact: int = 0
+    told: int = 0
     unanswered: int = 0
     frames: int = 0
     probe_due: float = 0.0
@@ -185,7 +186,9 @@ def step(view: View, state: State, now: float) -> tuple[State, tuple[Effect, ...
     """One look at one address: the new state and what to do. Calling it again at the same time does nothing more."""
     rival = _rival(view, state)
     if state.standing is Standing.STANDBY:
-        known = replace(state, epoch=max(state.epoch, rival[0] if rival else 0), rival=rival)
+        told = max((peer.claims.get(view.vip.address, 0) for peer in view.peers.values()), default=0)
+        epoch = max(state.epoch, rival[0] if rival else 0)
+        known = replace(state, epoch=epoch, rival=rival, told=max(state.told, told))
         return _stand_by(view, known, rival, now)
     if rival is not None and _beats(view, rival, state.epoch):
         lost = State(epoch=rival[0], rival=rival, contact=state.contact)
@@ -252,7 +255,7 @@ def _stand_by(
         return _take(view, state, Cause.OFFERED, holder.node, now)
     place = _place(view, exclude=rival[1] if rival and claimed else None)
     fresh = holder is not None and holder.fresh
-    if holder is not None and fresh and not claimed and place == 0:
+    if holder is not None and fresh and not claimed and place == 0 and rival is not None and state.told >= rival[0]:
         return _take(view, state, Cause.RELEASED, holder.node, now)
     if place > 1 or (claimed and fresh and not view.timings.watch):
         return replace(state, unanswered=0), ()  # others are nearer; when they die too, their Leases say so
