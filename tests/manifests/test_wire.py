@@ -24,7 +24,7 @@ def disagreements(kind: msgspec.inspect.Type, schema: Json, path: str) -> list[s
             return disagreements(inner, schema, path)
         case msgspec.inspect.StructType(fields=fields):
             return struct_disagreements(fields, schema, path)
-        case msgspec.inspect.ListType(item_type=item):
+        case msgspec.inspect.ListType(item_type=item) | msgspec.inspect.VarTupleType(item_type=item):
             return typed("array", schema, path) + disagreements(item, schema.get("items", {}), f"{path}[]")
         case msgspec.inspect.DictType(value_type=msgspec.inspect.AnyType()):
             known = schema.get("x-kubernetes-preserve-unknown-fields")
