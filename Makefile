@@ -11,7 +11,7 @@ export PIP_ROOT_USER_ACTION := ignore
 export DEBIAN_FRONTEND := noninteractive
 
 # command:package; the package is installed when the command is not there
-PROGRAMS := keepalived:keepalived ip:iproute2 sysctl:procps nft:nftables tcpdump:tcpdump ping:iputils-ping
+PROGRAMS := keepalived:keepalived ip:iproute2 sysctl:procps nft:nftables tcpdump:tcpdump ping:iputils-ping bird:bird2 vtysh:frr
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 # A virtual environment cannot be moved or copied: the stamp names the place it was made for.
@@ -32,6 +32,7 @@ packages:
 	done
 	if [ ! -e $(STAMP) ] && ! $(FIND_PYTHON) >/dev/null; then wanted+=(python3 python3-venv); fi
 	command -v kubectl >/dev/null || wanted+=(kubernetes-client)
+	command -v gobgpd >/dev/null || wanted+=(gobgpd)
 	[ $${#wanted[@]} -gt 0 ] || exit 0
 	if [ "$$(id -u)" != 0 ]; then
 		echo "make: missing: $${wanted[*]}. Run this as root, or install them first." >&2
@@ -46,7 +47,8 @@ packages:
 	apt-get -qq update
 	available=()
 	for package in "$${wanted[@]}"; do  # Ubuntu has no kubernetes-client; only a few tests use kubectl
-		if apt-cache show "$$package" >/dev/null 2>&1; then available+=("$$package")
+		if [ "$$package" = gobgpd ]; then /bin/sh vipmgr/node/bgp/install-gobgpd.sh
+		elif apt-cache show "$$package" >/dev/null 2>&1; then available+=("$$package")
 		else echo "make: no package $$package here; going on without" >&2; fi
 	done
 	[ $${#available[@]} -eq 0 ] || apt-get -qq install -y --no-install-recommends "$${available[@]}" >/dev/null

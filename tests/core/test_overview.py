@@ -122,12 +122,11 @@ def test_live_members_come_in_the_order_of_rank():
     assert live_members(world, world.instances["i"]) == ["n2", "n3"]
 
 
-@pytest.mark.parametrize("protocol", ["layer2", "bgp"])
-def test_an_address_of_another_protocol_is_where_a_node_reports_it(protocol):
+def test_a_layer2_address_is_where_a_node_reports_it():
     report = {"announced": {"pool": [{"address": "10.0.0.5/32"}]}}
-    world = cluster([node("n1"), node("n2", **{protocol: report})], eips=[pool(protocol)])
+    world = cluster([node("n1"), node("n2", layer2=report)], eips=[pool("layer2")])
     [place] = where(world, "10.0.0.5")
-    assert (place.nodes, place.protocol, place.services) == (("n2",), protocol, ("a/web",))
+    assert (place.nodes, place.protocol, place.services) == (("n2",), "layer2", ("a/web",))
 
 
 def test_an_address_allocated_to_nobody_is_nowhere():

@@ -11,6 +11,7 @@ from msgspec import structs
 
 from vipmgr.controller.changes.services import POOL_LABEL
 from vipmgr.controller.changes.writes import Write
+from vipmgr.core.bgp_objects import BgpConf, BgpPeer
 from vipmgr.core.decode import decode_endpoints
 from vipmgr.core.model import NodeName, ServiceKey
 from vipmgr.core.snapshot import Objects
@@ -18,6 +19,8 @@ from vipmgr.core.wire import Eip, EndpointSlice, Metadata, Namespace, Node, Serv
 from vipmgr.kube.client import Client
 from vipmgr.kube.reflector import Reflector
 from vipmgr.kube.resources import (
+    BGP_CONFS,
+    BGP_PEERS,
     EIPS,
     ENDPOINT_SLICES,
     NAMESPACES,
@@ -65,6 +68,8 @@ class Cluster:
             client, VRRP_INSTANCES, decode=_instance, changed=note
         )
         self.vip_nodes: Reflector[VipNode, VipNode] = Reflector(client, VIP_NODES, decode=_vip_node, changed=note)
+        self.bgp_confs: Reflector[BgpConf, BgpConf] = Reflector(client, BGP_CONFS, decode=_conf, changed=note)
+        self.bgp_peers: Reflector[BgpPeer, BgpPeer] = Reflector(client, BGP_PEERS, decode=_peer, changed=note)
 
     def reflectors(self) -> Iterator[tuple[str, Reflector[Any, Any]]]:
         """With the name of each for logs and metrics."""
@@ -77,6 +82,8 @@ class Cluster:
             ("endpointslices", self.slices),
             ("vrrpinstances", self.instances),
             ("vipnodes", self.vip_nodes),
+            ("bgpconfs", self.bgp_confs),
+            ("bgppeers", self.bgp_peers),
         )
 
     async def run(self) -> None:
@@ -102,6 +109,8 @@ class Cluster:
             EIPS.kind: self.eips,
             VRRP_INSTANCES.kind: self.instances,
             VIP_NODES.kind: self.vip_nodes,
+            BGP_CONFS.kind: self.bgp_confs,
+            BGP_PEERS.kind: self.bgp_peers,
         }
         return by_kind.get(resource.kind)
 
@@ -115,6 +124,8 @@ class Cluster:
             endpoints=self.endpoint_nodes(),
             instances=dict(self.instances.items),
             vip_nodes=dict(self.vip_nodes.items),
+            bgp_confs=dict(self.bgp_confs.items),
+            bgp_peers=dict(self.bgp_peers.items),
         )
 
     def endpoint_nodes(self) -> dict[ServiceKey, frozenset[NodeName]]:
@@ -159,6 +170,17 @@ def _node(node: Node) -> Node:
 
 def _instance(instance: VrrpInstance) -> VrrpInstance:
     return structs.replace(instance, metadata=_metadata(instance.metadata))
+
+
+def _conf(conf: BgpConf) -> BgpConf:
+    return structs.replace(conf, metadata=_metadata(conf.metadata, version=False))
+
+
+def _peer(peer: BgpPeer) -> BgpPeer:
+    """The password is the agents' business."""
+    hidden = "***" if peer.spec.conf.auth_password else ""
+    spec = structs.replace(peer.spec, conf=structs.replace(peer.spec.conf, auth_password=hidden))
+    return structs.replace(peer, metadata=_metadata(peer.metadata, version=False), spec=spec)
 
 
 def _vip_node(node: VipNode) -> VipNode:

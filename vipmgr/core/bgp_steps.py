@@ -8,8 +8,8 @@ has no gap); policies nobody needs last. Pure.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, assert_never
 
 from msgspec import structs
 
@@ -39,7 +39,7 @@ class Gate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """All that gobgpd knows. `head`: the plan as far as a session cannot outlive a change; None: it was not told to start.
+    """All that gobgpd knows. `head`: the plan as far as a session cannot outlive a change; None: it was not started.
     `graceful`: routers that know of it keep the routes while it restarts; not part of any comparison."""
 
     head: NodeBgp | None = None
@@ -110,6 +110,30 @@ def steps(held: Speaker, wanted: Speaker) -> list[Step]:
         elif there != session:
             found.append(ChangeSession(session))
     return found + [CloseGate(gate) for gate in sorted(held.gates - wanted.gates)]
+
+
+def after(held: Speaker, step: Step) -> Speaker:
+    """What gobgpd holds once a step is done."""
+    match step:
+        case Stop():
+            return Speaker()
+        case Start(head):
+            return Speaker(head=head)
+        case Routes(withdrawn, announced):
+            routes = dict(held.routes)
+            for route in withdrawn:
+                routes.pop(route.prefix, None)
+            routes |= {route.prefix: route for route in announced}
+            return replace(held, routes=routes)
+        case OpenGate(gate):
+            return replace(held, gates=held.gates | {gate})
+        case CloseGate(gate):
+            return replace(held, gates=held.gates - {gate})
+        case AddSession(session) | ChangeSession(session):
+            return replace(held, sessions={**held.sessions, session.settings.address: session})
+        case DropSession(address):
+            return replace(held, sessions={key: one for key, one in held.sessions.items() if key != address})
+    assert_never(step)
 
 
 def head_of(plan: NodeBgp) -> NodeBgp:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from vipmgr.core import wire
+from vipmgr.core.addresses import number
 from vipmgr.core.allocate import allocate
 from vipmgr.core.bgp import Announcement, announce
 from vipmgr.core.layer2_plan import Layer2Placement, place_layer2
+from vipmgr.core.memo import Memo
 from vipmgr.core.model import Address, Allocation, Claim, NodeName, NodePlan, Pool, Problem, ServiceKey, Vip
 from vipmgr.core.place import place
 from vipmgr.core.placement import Placement
@@ -39,11 +41,23 @@ class Desired:
     recheck: datetime | None
 
 
-def desire(snapshot: Snapshot, render: Callable[[NodePlan], wire.VipNodeSpec], now: datetime) -> Desired:
+class Steps:
+    """The steps that cost by the number of Services, each remembering its last result: nodes report far more often than
+    Services change. Use one for all decisions of a run."""
+
+    def __init__(self) -> None:
+        self.allocate = Memo(_allocate)
+        self.gather_vips = Memo(gather_vips)
+
+
+def desire(
+    snapshot: Snapshot, render: Callable[[NodePlan], wire.VipNodeSpec], now: datetime, steps: Steps | None = None
+) -> Desired:
     """`render` makes a spec of a plan (`core.render.Renderer.spec`, which remembers unchanged ones)."""
+    steps = steps or Steps()
     pools = judged(snapshot.pools.values())
-    allocation = allocate(snapshot.claims.values(), pools.values(), snapshot.namespaces, snapshot.leaving)
-    vips = gather_vips(allocation, snapshot.claims, snapshot.endpoints)
+    allocation = steps.allocate(snapshot.claims, pools, snapshot.namespaces, snapshot.leaving)
+    vips = steps.gather_vips(allocation, snapshot.claims, snapshot.endpoints)
     holding = {vip.pool for vip in vips}
     placement = place(
         vips,
@@ -55,14 +69,17 @@ def desire(snapshot: Snapshot, render: Callable[[NodePlan], wire.VipNodeSpec], n
         now=now,
     )
     layer2 = place_layer2(vips, pools, snapshot.nodes, snapshot.reports, now)
-    bgp = announce(
-        vips, pools, snapshot.nodes, snapshot.reports, snapshot.bgp_confs, snapshot.bgp_peers, now=now
-    )
+    bgp = announce(vips, pools, snapshot.nodes, snapshot.reports, snapshot.bgp_confs, snapshot.bgp_peers, now=now)
     plans = {
-        node: replace(plan, layer2=layer2.nodes.get(node), bgp=bgp.nodes.get(node)) for node, plan in stage(placement, snapshot.reports).items()
+        node: replace(plan, layer2=layer2.nodes.get(node), bgp=bgp.nodes.get(node))
+        for node, plan in stage(placement, snapshot.reports).items()
     }
     problems = {name: list(pool.problems) for name, pool in pools.items()}
-    for problem in (*placement.problems, *layer2.problems, *(one for one in bgp.problems if one.about.startswith("Eip/"))):
+    for problem in (
+        *placement.problems,
+        *layer2.problems,
+        *(one for one in bgp.problems if one.about.startswith("Eip/")),
+    ):
         problems[problem.about.removeprefix("Eip/")].append(problem)
     return Desired(
         allocation=allocation,
@@ -78,6 +95,15 @@ def desire(snapshot: Snapshot, render: Callable[[NodePlan], wire.VipNodeSpec], n
     )
 
 
+def _allocate(
+    claims: Mapping[ServiceKey, Claim],
+    pools: Mapping[str, Pool],
+    namespaces: Mapping[str, Mapping[str, str]],
+    leaving: Mapping[ServiceKey, Sequence[Address]],
+) -> Allocation:
+    return allocate(claims.values(), pools.values(), namespaces, leaving)
+
+
 def gather_vips(
     allocation: Allocation, claims: Mapping[ServiceKey, Claim], endpoints: Mapping[ServiceKey, frozenset[NodeName]]
 ) -> list[Vip]:
@@ -85,17 +111,14 @@ def gather_vips(
 
     Reserved addresses that nobody is assigned (an old one, until the status that shows it is rewritten) are none.
     """
-    owners: dict[tuple[str, Address], list[Claim]] = {}
+    owners: dict[tuple[str, int], tuple[Address, list[Claim]]] = {}
     for key, assignment in allocation.assigned.items():
         for address, pool in assignment.addresses:
-            owners.setdefault((pool, address), []).append(claims[key])
-    return [
-        _vip(address, pool, owners[pool, address], endpoints)
-        for pool, address in sorted(owners, key=lambda at: (at[0], at[1].version, int(at[1])))
-    ]
+            owners.setdefault((pool, number(address)), (address, []))[1].append(claims[key])
+    return [_vip(*owners[at], at[0], endpoints) for at in sorted(owners)]
 
 
-def _vip(address: Address, pool: str, sharers: list[Claim], endpoints: Mapping[ServiceKey, frozenset[NodeName]]) -> Vip:
+def _vip(address: Address, sharers: list[Claim], pool: str, endpoints: Mapping[ServiceKey, frozenset[NodeName]]) -> Vip:
     local = all(claim.local_traffic for claim in sharers)
     nodes: frozenset[NodeName] = frozenset()
     if local:

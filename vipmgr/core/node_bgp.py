@@ -6,9 +6,14 @@ where the agent reads it.
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from vipmgr.core.wire_base import FrozenWire, Wire
+
+IN_PEER: Final = "peer"
+"""NodeBgpPeer.password: it is the BgpPeer's conf.authPassword"""
 
 
 class NodeBgpRestart(FrozenWire, frozen=True, kw_only=True):
@@ -86,8 +91,8 @@ class NodeBgpRoutes(FrozenWire, frozen=True, kw_only=True):
 
 
 class NodeBgp(FrozenWire, frozen=True, kw_only=True):
-    """`listen_port`: -1: accept no session. Families are those of the sessions. `next_hop_v6`: for IPv6 routes sent in a
-    session over IPv4, which has no IPv6 address of its own."""
+    """`listen_port`: -1: accept no session. `next_hop_v6`: for IPv6 routes sent in a session over IPv4, which has no
+    IPv6 address of its own."""
 
     asn: int
     router_id: str
@@ -101,7 +106,7 @@ class NodeBgp(FrozenWire, frozen=True, kw_only=True):
 
 
 class NodeBgpSession(Wire):
-    """`state`: IDLE ... ESTABLISHED (RFC 4271, 8.2.2). `since`: RFC 3339. `reason`: of the last loss. `bfd`: UP, DOWN ..."""
+    """`state`: IDLE to ESTABLISHED (RFC 4271, 8.2.2). `since`: RFC 3339. `reason`: of the last loss."""
 
     peer: str
     address: str

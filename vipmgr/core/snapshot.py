@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
-from vipmgr.core import wire
+from vipmgr.core import bgp_objects, wire
+from vipmgr.core.bgp import Conf, Peer
 from vipmgr.core.decode import (
     Opting,
     decode_claim,
+    decode_conf,
     decode_instance,
     decode_node,
+    decode_peer,
     decode_pool,
     decode_report,
     shown_addresses,
@@ -50,6 +53,8 @@ class Objects:
     endpoints: Mapping[ServiceKey, frozenset[NodeName]] = field(default_factory=dict)
     instances: Mapping[str, wire.VrrpInstance] = field(default_factory=dict)
     vip_nodes: Mapping[NodeName, wire.VipNode] = field(default_factory=dict)
+    bgp_confs: Mapping[str, bgp_objects.BgpConf] = field(default_factory=dict)
+    bgp_peers: Mapping[str, bgp_objects.BgpPeer] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,8 @@ class Snapshot:
     endpoints: Mapping[ServiceKey, frozenset[NodeName]] = field(default_factory=dict)
     instances: Mapping[str, Instance] = field(default_factory=dict)
     reports: Mapping[NodeName, NodeReport] = field(default_factory=dict)
+    bgp_confs: Mapping[str, Conf] = field(default_factory=dict)
+    bgp_peers: Mapping[str, Peer] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
 
 
@@ -99,6 +106,8 @@ class SnapshotReader:
         self._nodes = _Decoded(decode_node)
         self._instances = _Decoded(decode_instance)
         self._reports = _Decoded(decode_report)
+        self._confs = _Decoded(decode_conf)
+        self._peers = _Decoded(decode_peer)
 
     def read(self, objects: Objects) -> Snapshot:
         services = self._services.of(objects.services)
@@ -113,6 +122,8 @@ class SnapshotReader:
             endpoints=objects.endpoints,
             instances={name: found for name, found in instances.items() if isinstance(found, Instance)},
             reports=self._reports.of(objects.vip_nodes),
+            bgp_confs=self._confs.of(objects.bgp_confs),
+            bgp_peers=self._peers.of(objects.bgp_peers),
             problems=tuple(found for found in instances.values() if isinstance(found, Problem)),
         )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 from urllib.parse import quote
 
-from vipmgr.core import wire
+from vipmgr.core import bgp_objects, wire
 from vipmgr.kube import objects
 
 T = TypeVar("T")
@@ -52,7 +52,7 @@ WEBHOOKS: Final = Resource(
     objects.WebhookConfiguration,
 )
 EIPS: Final = Resource("network.kubesphere.io", "v1alpha2", "eips", "Eip", False, wire.Eip)
-BGP_CONFS: Final = Resource("network.kubesphere.io", "v1alpha2", "bgpconfs", "BgpConf", False, objects.Untyped)
-BGP_PEERS: Final = Resource("network.kubesphere.io", "v1alpha2", "bgppeers", "BgpPeer", False, objects.Untyped)
+BGP_CONFS: Final = Resource("network.kubesphere.io", "v1alpha2", "bgpconfs", "BgpConf", False, bgp_objects.BgpConf)
+BGP_PEERS: Final = Resource("network.kubesphere.io", "v1alpha2", "bgppeers", "BgpPeer", False, bgp_objects.BgpPeer)
 VRRP_INSTANCES: Final = Resource("vipmgr.io", "v1alpha1", "vrrpinstances", "VrrpInstance", False, wire.VrrpInstance)
 VIP_NODES: Final = Resource("vipmgr.io", "v1alpha1", "vipnodes", "VipNode", False, wire.VipNode)

@@ -15,6 +15,8 @@ from vipmgr.log import get_log
 from vipmgr.node import keepalived
 from vipmgr.node.applier import Applier
 from vipmgr.node.background import Background
+from vipmgr.node.bgp.metrics import BgpMetrics
+from vipmgr.node.bgp.part import BgpPart
 from vipmgr.node.cursor import Saved, load_cursor, save_cursor
 from vipmgr.node.daemon_watch import DaemonWatch
 from vipmgr.node.fifo import FifoReader
@@ -63,6 +65,7 @@ class NodeAgent:
         self.facts = Facts()
         self.metrics = Metrics()
         self.layer2_metrics = Layer2Metrics(self.metrics.registry)
+        self.bgp_metrics = BgpMetrics(self.metrics.registry)
         self.journal = Journal(paths.audit, settings.node, limit=settings.audit_bytes, keep=settings.audit_files)
         self.observer = Observer(self.journal, self._moved, lambda: report(False))
         self.netlink = Netlink(self._kernel_changed, self._routes.set)
@@ -72,6 +75,7 @@ class NodeAgent:
         self._tail = LogTail(paths.log, self._saved.log if self._saved.log.inode else None)
         self.strangers = StrangerWatch(self.journal, self.observer, lambda: report(False))
         self.layer2 = Layer2(settings.node, self.journal, report)
+        self.bgp = BgpPart(paths, self.journal, settings.namespace, settings.node, lambda: report(False))
         self._resync = Resync(paths, self.observer, self._catch_up)
         self._outcome = Outcome(
             paths, self.facts, self.journal, self.metrics, self.tracker, self.netlink, self._resync,
@@ -86,6 +90,7 @@ class NodeAgent:
         """A VipNode.spec from the controller. Draining does not wait for a configuration under way."""
         self.tracker.want_drain(spec.drain)
         self.layer2.want(spec.layer2, drain=spec.drain)
+        self.bgp.want(spec)
         if spec.reach != self._reach:
             self._reach = list(spec.reach)
             self._routes.set()
@@ -110,6 +115,7 @@ class NodeAgent:
             strangers_of(self.strangers.heard, time.time() - now),
             self.journal.sequence,
             self.layer2.status(),
+            self.bgp.status(),
         )
 
     async def hand_over(self) -> None:
@@ -134,6 +140,7 @@ class NodeAgent:
         metrics.running.set(self.facts.keepalived.running)
         metrics.drained.set(self.facts.drained)
         self.layer2_metrics.show(self.layer2)
+        self.bgp_metrics.show(self.bgp)
         return metrics.text()
 
     # --- life --------------------------------------------------------------------------------------------------------
@@ -156,6 +163,7 @@ class NodeAgent:
                 tasks.create_task(self._keep_time())
                 tasks.create_task(self._keep_reach())
                 tasks.create_task(self.layer2.run())
+                tasks.create_task(self.bgp.run())
                 tasks.create_task(self._background.watch())
         finally:
             self._catch_up()
@@ -184,6 +192,7 @@ class NodeAgent:
         self.observer.learn(spec.instances)
         self.strangers.own(spec.instances)
         self.layer2.want(spec.layer2, drain=spec.drain)
+        self.bgp.want(spec)
         self._reach = list(spec.reach)
         try:
             live = self._paths.config.read_text()

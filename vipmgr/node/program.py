@@ -62,6 +62,7 @@ async def _with_api(settings: Settings, agent: NodeAgent, writer: list[StatusWri
         status = StatusWriter(client, settings.node, agent.status)
         writer.append(status)
         link = VipNodeLink(client, settings.node, status, agent.want, agent.own_addresses)
+        agent.bgp.attach(client)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(link.run())
             tasks.create_task(Leases(client, settings.namespace, settings.node, agent.layer2).run())

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from vipmgr import __version__
 from vipmgr.core.kernel_view import Kernel, Link, own_addresses
+from vipmgr.core.node_bgp import NodeBgpStatus
 from vipmgr.core.node_layer2 import NodeLayer2Status
 from vipmgr.core.strangers import Heard
 from vipmgr.core.wire import (
@@ -56,6 +57,7 @@ def compose(
     strangers: list[Stranger],
     audit_sequence: int,
     layer2: NodeLayer2Status | None = None,
+    bgp: NodeBgpStatus | None = None,
 ) -> VipNodeStatus:
     return VipNodeStatus(
         revision=facts.revision,
@@ -71,6 +73,7 @@ def compose(
         drained=facts.drained,
         audit_sequence=audit_sequence,
         layer2=layer2,
+        bgp=bgp,
         conditions=[facts.conditions[name] for name in sorted(facts.conditions)] or None,
     )
 

@@ -60,6 +60,16 @@ class Paths:
         return self.run / "agent.json"
 
     @property
+    def gobgpd(self) -> Path:
+        """gobgpd's API."""
+        return self.run / "gobgpd.sock"
+
+    @property
+    def gobgpd_restart(self) -> Path:
+        """There while a gobgpd that starts is one that restarts gracefully."""
+        return self.run / "gobgpd.restart"
+
+    @property
     def tracks(self) -> Path:
         return self.run / "track"
 

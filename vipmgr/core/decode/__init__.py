@@ -7,6 +7,7 @@ Decoding never fails as a whole: an object its author has to fix becomes a value
 
 from __future__ import annotations
 
+from vipmgr.core.decode.bgp import decode_conf, decode_peer
 from vipmgr.core.decode.eip import decode_pool
 from vipmgr.core.decode.node import decode_endpoints, decode_node
 from vipmgr.core.decode.service import Opting, decode_claim, shown_addresses
@@ -15,9 +16,11 @@ from vipmgr.core.decode.vrrp import decode_instance, decode_report
 __all__ = [
     "Opting",
     "decode_claim",
+    "decode_conf",
     "decode_endpoints",
     "decode_instance",
     "decode_node",
+    "decode_peer",
     "decode_pool",
     "decode_report",
     "shown_addresses",

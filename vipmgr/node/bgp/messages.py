@@ -126,7 +126,8 @@ def _large(community: str) -> pb.LargeCommunity:
 # --- sessions --------------------------------------------------------------------------------------------------------
 
 
-def peer_message(session: Session) -> pb.Peer:
+def peer_message(session: Session, *, restarting: bool = False) -> pb.Peer:
+    """`restarting`: this gobgpd was one with that session a moment ago (RFC 4724, restart state)."""
     one = session.settings
     peer = pb.Peer(
         conf=pb.PeerConf(
@@ -155,6 +156,8 @@ def peer_message(session: Session) -> pb.Peer:
         graceful_restart=_restart_message(one.graceful_restart),
         afi_safis=[_family_message(family) for family in one.families],
     )
+    if restarting and one.graceful_restart is not None:
+        peer.graceful_restart.local_restarting = True
     if one.multihop_ttl:
         peer.ebgp_multihop.CopyFrom(pb.EbgpMultihop(enabled=True, multihop_ttl=one.multihop_ttl))
     if one.bfd is not None:

@@ -1,0 +1,59 @@
+"""TCP MD5 passwords: read from the API server by the agent that needs them, kept in memory alone."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable
+
+from vipmgr.core.node_bgp import IN_PEER, NodeBgpPeer
+from vipmgr.kube.client import ApiError, Client
+from vipmgr.kube.resources import BGP_PEERS, SECRETS
+
+
+class Passwords:
+    """`of(peer)`: "" for a session without one, None while it is not known. `client`: None until there is an API."""
+
+    def __init__(self, namespace: str) -> None:
+        self._namespace = namespace
+        self._known: dict[tuple[str, str, int], str] = {}
+        self.client: Client | None = None
+        self.problems: dict[str, str] = {}
+        """BgpPeer -> why its password cannot be read, naming the field"""
+
+    def of(self, peer: NodeBgpPeer) -> str | None:
+        return self._known.get(_key(peer)) if peer.password else ""
+
+    async def refresh(self, peers: Iterable[NodeBgpPeer]) -> bool:
+        """Read those in Secrets again, others once. True: something is another than before. An API server that does
+        not answer leaves everything as it was."""
+        wanted = {_key(peer): peer for peer in peers if peer.password}
+        before = dict(self._known)
+        self._known = {key: text for key, text in self._known.items() if key in wanted}
+        self.problems = {}
+        for key, peer in wanted.items():
+            if self.client is None or (key in self._known and peer.password == IN_PEER):
+                continue
+            try:
+                self._known[key] = await self._read(self.client, peer)
+            except (ApiError, ValueError) as error:
+                field = "spec.conf.authPassword" if peer.password == IN_PEER else "spec.passwordSecret"
+                self.problems[peer.name] = f"{field}: {error}"
+        return self._known != before
+
+    async def _read(self, client: Client, peer: NodeBgpPeer) -> str:
+        if peer.password == IN_PEER:
+            return (await client.get(BGP_PEERS, peer.name)).spec.conf.auth_password
+        _, name, key = peer.password.split("/", 2)
+        secret = await client.get(SECRETS, name, self._namespace)
+        text = (secret.data or {}).get(key)
+        if not text:
+            raise ValueError(f"Secret {self._namespace}/{name} has no entry {key}")
+        try:
+            return base64.b64decode(text, validate=True).decode().rstrip("\n")
+        except (binascii.Error, UnicodeDecodeError):
+            raise ValueError(f"entry {key} of Secret {self._namespace}/{name} is no text") from None
+
+
+def _key(peer: NodeBgpPeer) -> tuple[str, str, int]:
+    return peer.name, peer.password, peer.password_generation

@@ -1,0 +1,130 @@
+"""The sessions as gobgpd tells of them: their states, the audit lines of coming up and going down, what is reported."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from vipmgr.core.bgp_report import ESTABLISHED
+from vipmgr.core.node_bgp import NodeBgpPeer, NodeBgpSession
+from vipmgr.node.bgp import gobgp_pb2 as pb
+from vipmgr.node.journal import Journal, utc
+
+NOBODY: Final = "invalid IP"
+"""the address of the first event of a watch"""
+
+
+@dataclass(slots=True)
+class _Session:
+    state: str
+    since: float
+    reason: str = ""
+    losses: int = 0
+    last: pb.Peer | None = None
+
+
+class Sessions:
+    """`heard` takes every event and every listed peer; True: something worth reporting changed."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._known: dict[str, _Session] = {}
+        self._names: dict[str, str] = {}
+        self.changes = 0
+
+    def expect(self, peers: Sequence[NodeBgpPeer]) -> None:
+        """The sessions of the plan; others are forgotten."""
+        self._names = {peer.address: peer.name for peer in peers}
+        for address in self._known.keys() - self._names.keys():
+            self._leave(address, "deconfigured")
+            del self._known[address]
+
+    def heard(self, peer: pb.Peer) -> bool:
+        address = peer.state.neighbor_address or peer.conf.neighbor_address
+        if address == NOBODY or address not in self._names:
+            return False
+        state = pb.PeerState.SessionState.Name(peer.state.session_state).removeprefix("SESSION_STATE_")
+        known = self._known.setdefault(address, _Session("IDLE", time.time()))
+        fuller = peer.HasField("timers") or known.last is None
+        known.last = peer if fuller else known.last
+        if state == known.state:
+            return False
+        self._moved(address, known, state, peer)
+        return True
+
+    def lost_all(self, reason: str) -> None:
+        """gobgpd is gone, and every session with it."""
+        for address in self._known:
+            self._leave(address, reason)
+
+    def up(self) -> int:
+        return sum(one.state == ESTABLISHED for one in self._known.values())
+
+    def report(self) -> list[NodeBgpSession]:
+        found = []
+        for address, name in sorted(self._names.items(), key=lambda item: item[1]):
+            one = self._known.get(address)
+            if one is None:
+                found.append(NodeBgpSession(peer=name, address=address, state="IDLE"))
+                continue
+            found.append(
+                NodeBgpSession(
+                    peer=name,
+                    address=address,
+                    state=one.state,
+                    asn=one.last.state.peer_asn if one.last is not None else 0,
+                    since=utc(one.since),
+                    reason=one.reason,
+                    bfd=_bfd(one.last),
+                    losses=one.losses,
+                )
+            )
+        return found
+
+    def listed(self) -> Mapping[str, pb.Peer]:
+        """BgpPeer -> what gobgpd last said of it, for OpenELB's status."""
+        return {
+            self._names[address]: one.last
+            for address, one in self._known.items()
+            if address in self._names and one.last is not None
+        }
+
+    def _moved(self, address: str, known: _Session, state: str, peer: pb.Peer) -> None:
+        before, known.state = known.state, state
+        known.since = time.time()
+        if ESTABLISHED not in (before, state):
+            return
+        self.changes += 1
+        facts: dict[str, Any] = {"peer": self._names[address], "address": address, "from": before, "to": state}
+        if state == ESTABLISHED:
+            facts["asn"] = peer.state.peer_asn
+        else:
+            known.losses += 1
+            known.reason = _why(peer)
+            facts |= {"reason": known.reason, "evidence": peer.state.disconnect_message}
+        self._journal.write("bgp.session", **facts)
+
+    def _leave(self, address: str, reason: str) -> None:
+        known = self._known[address]
+        if known.state == ESTABLISHED:
+            known.losses += 1
+            self.changes += 1
+            facts: dict[str, Any] = {"peer": self._names.get(address, ""), "address": address}
+            facts |= {"from": known.state, "to": "IDLE", "reason": reason}
+            self._journal.write("bgp.session", **facts)
+        known.state, known.since, known.reason = "IDLE", time.time(), reason
+
+
+def _why(peer: pb.Peer) -> str:
+    name: str = pb.PeerState.DisconnectReason.Name(peer.state.disconnect_reason)
+    return name.removeprefix("DISCONNECT_REASON_").lower().replace("_", "-")
+
+
+def _bfd(peer: pb.Peer | None) -> str:
+    if peer is None or not peer.state.HasField("bfd_state"):
+        return ""
+    full: str = pb.BfdSessionState.Name(peer.state.bfd_state.session_state)
+    name = full.removeprefix("BFD_SESSION_STATE_")
+    return "" if name == "UNSPECIFIED" else name

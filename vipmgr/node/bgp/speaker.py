@@ -1,0 +1,223 @@
+"""One gobgpd kept as the plan says: what differs is changed, step by step; a lost connection means looking anew.
+
+gobgpd outlives the agent, and keeps its routes and sessions meanwhile. When gobgpd itself is restarted, its sessions
+are made anew, with the mark of a graceful restart where routers know of it, so that they keep the routes until all are sent
+again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Final
+
+from vipmgr.core import bgp_steps as core
+from vipmgr.core.bgp_routes import routes_of, tag
+from vipmgr.core.node_bgp import NodeBgp
+from vipmgr.log import get_log
+from vipmgr.node.bgp import messages
+from vipmgr.node.bgp.gobgpd import Gobgpd, GobgpError
+from vipmgr.node.bgp.passwords import Passwords
+from vipmgr.node.bgp.sessions import Sessions
+from vipmgr.node.journal import Journal
+from vipmgr.node.settings import Paths
+
+log = get_log(__name__)
+
+CONNECT_AGAIN: Final = 0.1
+LOOK_SECONDS: Final = 10.0
+AGAIN_SECONDS: Final = 3.0
+
+
+class Speaker:
+    """`plan` is set, then `wake()` called, by its owner; `changed()` is called when the report may differ."""
+
+    def __init__(self, paths: Paths, journal: Journal, passwords: Passwords, changed: Callable[[], None]) -> None:
+        self._paths = paths
+        self._journal = journal
+        self._passwords = passwords
+        self._changed = changed
+        self._news = asyncio.Event()
+        self._held = core.Speaker()
+        self._look = False
+        self._restarting = False
+        self.plan: NodeBgp | None = None
+        self.drain = False
+        self.healthy: Callable[[int], bool] = lambda _: True
+        self.sessions = Sessions(journal)
+        self.running = False
+        self.refusals: dict[str, str] = {}
+
+    def wake(self) -> None:
+        self._news.set()
+
+    @property
+    def routes(self) -> int:
+        return len(self._held.routes)
+
+    async def run(self) -> None:
+        """Until cancelled. gobgpd is left as it is."""
+        while True:
+            while not self._paths.gobgpd.exists():  # noqa: ASYNC110 - a file made by another container
+                await asyncio.sleep(CONNECT_AGAIN)
+            with suppress(GobgpError, ConnectionResetError):
+                async with Gobgpd(self._paths.gobgpd) as daemon:
+                    await self._speak(daemon)
+            if self.running:
+                self.running = False
+                self._held = core.Speaker()
+                self.sessions.lost_all("gobgpd-ended")
+                self._journal.write("gobgpd.died")
+                self._changed()
+            await asyncio.sleep(CONNECT_AGAIN)
+
+    async def _speak(self, daemon: Gobgpd) -> None:
+        """While the connection stands. Raises GobgpError when it ends."""
+        self._held = await self._look_at(daemon)
+        self._restarting = self._held.head is None and self._paths.gobgpd_restart.exists()
+        self.running = True
+        self._journal.write("gobgpd.found", routes=len(self._held.routes), sessions=len(self._held.sessions))
+        watching = asyncio.create_task(self._watch(daemon))
+        try:
+            while True:
+                await self._passwords.refresh(self.plan.peers if self.plan is not None else ())
+                await self._carry_out(daemon)
+                self._mark()
+                self._changed()
+                await self._pause(watching)
+                if self._look:
+                    self._look = False
+                    await self._list(daemon)
+        finally:
+            watching.cancel()
+            with suppress(asyncio.CancelledError, GobgpError):
+                await watching
+
+    async def _pause(self, watching: asyncio.Task[None]) -> None:
+        """Until there is news, or it is time to look; raises what ended the watch."""
+        seconds = AGAIN_SECONDS if self.refusals or self._passwords.problems else LOOK_SECONDS
+        news = asyncio.create_task(self._news.wait())
+        try:
+            done, _ = await asyncio.wait({news, watching}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            news.cancel()
+        if watching in done:
+            watching.result()
+        self._look = not done
+        self._news.clear()
+
+    async def _watch(self, daemon: Gobgpd) -> None:
+        async for peer in daemon.watch_peers():
+            if self.sessions.heard(peer):
+                self._changed()
+        raise ConnectionResetError("the watch ended")
+
+    async def _list(self, daemon: Gobgpd) -> None:
+        for peer in await daemon.peers():
+            self.sessions.heard(peer)
+
+    # --- what is, what should be -------------------------------------------------------------------------------------
+
+    async def _look_at(self, daemon: Gobgpd) -> core.Speaker:
+        started = await daemon.global_()
+        if started is None:
+            return core.Speaker()
+        paths = [path for family in (messages.IPV4, messages.IPV6) for path in await daemon.paths(family)]
+        sessions = [messages.session_value(peer) for peer in await daemon.peers()]
+        gates = [messages.gate_value(name) for name in await daemon.policies()]
+        routes = [messages.route_value(path) for path in paths]
+        return core.Speaker(
+            head=messages.head_value(started),
+            gates=frozenset(gate for gate in gates if gate is not None),
+            routes={route.prefix: route for route in routes},
+            sessions={session.settings.address: session for session in sessions},
+        )
+
+    def _wanted(self) -> core.Speaker:
+        plan = self.plan
+        if plan is None:
+            return core.Speaker()
+        sessions = {}
+        for peer in plan.peers:
+            held = self._held.sessions.get(peer.address)
+            password = self._passwords.of(peer)
+            if password is None and held is not None:
+                password = held.password  # the API server is away: as it was
+            if password is not None:
+                sessions[peer.address] = core.Session(core.settings_of(peer, plan.asn), password)
+        return core.Speaker(
+            head=core.head_of(plan),
+            gates=frozenset(_gates(plan)),
+            routes=routes_of(plan, drain=self.drain, healthy=self.healthy),
+            sessions=sessions,
+            graceful=plan.graceful_restart is not None,
+        )
+
+    async def _carry_out(self, daemon: Gobgpd) -> None:
+        """A step that is refused is reported and tried again; the others go on."""
+        self.refusals = {}
+        self.sessions.expect(self.plan.peers if self.plan is not None else ())
+        wanted = self._wanted()
+        for step in core.steps(self._held, wanted):
+            try:
+                await self._do(daemon, step)
+            except GobgpError as error:
+                if error.lost:
+                    raise
+                self.refusals[_about(step)] = str(error)
+                log.warning("gobgpd.refused", step=type(step).__name__, about=_about(step), error=str(error))
+                if isinstance(step, core.Start | core.Stop):
+                    return
+                continue
+            self._held = core.after(self._held, step)
+
+    async def _do(self, daemon: Gobgpd, step: core.Step) -> None:
+        match step:
+            case core.Stop(graceful):
+                await daemon.stop(graceful=graceful)
+            case core.Start(head):
+                await daemon.start(messages.global_message(head))
+                await daemon.close_doors()
+            case core.Routes(withdrawn, announced):
+                paths = [messages.path_message(route, withdraw=True) for route in withdrawn]
+                await daemon.change_paths(paths + [messages.path_message(route) for route in announced])
+            case core.OpenGate(gate):
+                await daemon.add_policy(messages.policy_sets(gate), messages.policy_message(gate))
+            case core.CloseGate(gate):
+                await daemon.delete_policy(messages.policy_name(gate), messages.policy_sets(gate))
+            case core.AddSession(session):
+                await daemon.add_peer(messages.peer_message(session, restarting=self._restarting))
+            case core.ChangeSession(session):
+                await daemon.update_peer(messages.peer_message(session))
+            case core.DropSession(address):
+                await daemon.delete_peer(address)
+
+    def _mark(self) -> None:
+        """Whether a gobgpd started next comes back from a graceful restart; /run is empty after a boot."""
+        self._restarting = False
+        mark = self._paths.gobgpd_restart
+        try:
+            if any(one.settings.graceful_restart is not None for one in self._held.sessions.values()):
+                mark.touch()
+            else:
+                mark.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("gobgpd.mark_not_written", path=str(mark), error=str(error))
+
+
+def _gates(plan: NodeBgp) -> Iterator[core.Gate]:
+    for peer in plan.peers:
+        over_v4 = ":" not in peer.address and any(one.family == "IPv6" for one in peer.families)
+        yield core.Gate(peer.address, tag(peer.name), plan.next_hop_v6 if over_v4 else "")
+
+
+def _about(step: core.Step) -> str:
+    match step:
+        case core.AddSession(session) | core.ChangeSession(session):
+            return session.settings.address
+        case core.OpenGate(gate) | core.CloseGate(gate):
+            return gate.address
+        case core.DropSession(address):
+            return address
+    return ""
