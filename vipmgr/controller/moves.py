@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -17,10 +18,18 @@ EACH_UP_TO: Final = 20
 _ADVERT_MS: Final = 100
 
 
-class Ledger:
-    """Remembers the last master of each instance between passes; at the start it is what VrrpInstance.status says."""
+def _vrrp_interval(pool: Pool) -> int:
+    return pool.vrrp.advert_interval_ms
 
-    def __init__(self) -> None:
+
+class Ledger:
+    """Remembers the last master of each instance between passes; at the start it is what VrrpInstance.status says.
+
+    `interval`: what a pool's timers go by, in milliseconds.
+    """
+
+    def __init__(self, interval: Callable[[Pool], int] = _vrrp_interval) -> None:
+        self._interval = interval
         self._last: dict[str, Ownership] = {}
 
     def look(
@@ -39,12 +48,39 @@ class Ledger:
         for name, instance in instances.items():
             before = self._last.get(name) or recorded(stored.get(name))
             pool = pools.get(instance.eip)
-            advert = pool.vrrp.advert_interval_ms if pool else _ADVERT_MS
+            advert = self._interval(pool) if pool else _ADVERT_MS
             owners[name], move = judge(instance, before, speakers.get(name, {}), nodes, now, advert)
             if move is not None:
                 moves.append(move)
         self._last = dict(owners)
         return owners, moves
+
+
+class Layer2Ledger:
+    """The same for layer2 addresses, which no object records: a controller that starts takes whom it finds."""
+
+    def __init__(self) -> None:
+        self._ledger = Ledger(_probing_interval)
+
+    def look(
+        self,
+        addresses: Mapping[str, Instance],
+        reports: Mapping[str, NodeReport],
+        nodes: Mapping[str, NodeFacts],
+        pools: Mapping[str, Pool],
+        now: datetime,
+    ) -> list[Move]:
+        if not addresses:
+            return []
+        said = {node: replace(report, instances=report.layer2) for node, report in reports.items()}
+        return self._ledger.look(addresses, {}, said, nodes, pools, now)[1]
+
+
+def _probing_interval(pool: Pool) -> int:
+    """Three of them, and a silent owner is replaced."""
+    policy = pool.layer2
+    probes = policy.probe_misses * (policy.probe_interval_ms or 150)
+    return (probes + (0 if policy.probe_interval_ms else policy.lease_ms)) // 3
 
 
 def _speakers(reports: Mapping[str, NodeReport]) -> dict[str, dict[str, NodeReport]]:

@@ -17,6 +17,7 @@ from vipmgr.core.audit_line import (
     CONTESTED,
     GAP,
     KEEPALIVED_STARTED,
+    LAYER2_TRANSITION,
     LINES_LOST,
     STRANGER,
     TRANSITION,
@@ -177,7 +178,7 @@ class Ledger:
 
     def _take(self, line: AuditLine, boot: Boot, at: float) -> None:
         event = line.event
-        if event == TRANSITION:
+        if event in (TRANSITION, LAYER2_TRANSITION):
             self._rows.append((self._row(line, at), line.monotonic))
         elif event == CONTESTED:
             self.contested.append(Sighting(at, boot.node, self._same(line.instance), line.source))

@@ -83,9 +83,9 @@ def decode_report(found: wire.VipNode) -> NodeReport:
 
 
 def _layer2(found: NodeLayer2Status) -> dict[str, InstanceReport]:
-    """By address as text, in its one spelling."""
+    """By address as text, in its one spelling. Priority 256: there is no skew time (core/ownership.py)."""
     said = {str(one): state for state in found.addresses for one in _addresses([state.address])}
-    return {name: InstanceReport(one.state, one.since, 0, one.reason, contested=False) for name, one in said.items()}
+    return {name: InstanceReport(one.state, one.since, 256, one.reason, contested=False) for name, one in said.items()}
 
 
 def _holding(found: Mapping[str, Iterable[str]]) -> dict[str, frozenset[Address]]:
