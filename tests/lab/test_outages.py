@@ -51,6 +51,10 @@ def test_an_outage_that_has_not_ended_is_open():
     assert open_one.dark_ms == 250.0
 
 
+def test_an_answer_that_is_still_on_its_way_is_not_lost_yet():
+    assert outages(probes(range(197, 200)), INTERVAL, PATIENCE) == []
+
+
 def test_a_prober_that_was_not_scheduled_invents_no_outage():
     pausing = [one for one in probes() if not 1200 * MS < one.sent < 1900 * MS]
     assert outages(pausing, INTERVAL, PATIENCE) == []
@@ -59,6 +63,7 @@ def test_a_prober_that_was_not_scheduled_invents_no_outage():
 @given(st.lists(st.booleans(), min_size=1, max_size=200))
 def test_every_lost_probe_after_the_first_good_one_is_in_exactly_one_outage(answered):
     sent = [Probe(index * INTERVAL + 1, index * INTERVAL + 2 if good else 0, "") for index, good in enumerate(answered)]
+    sent.append(Probe(sent[-1].sent + PATIENCE, sent[-1].sent + PATIENCE + 1, ""))
     lost = answered[answered.index(True) :].count(False) if True in answered else 0
     found = outages(sent, INTERVAL, PATIENCE)
     assert sum(one.lost for one in found) == lost

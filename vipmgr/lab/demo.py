@@ -35,6 +35,10 @@ spec:
 """
 
 
+SPLIT_SECONDS: Final = 1.0
+"""how long two masters live side by side before the demo mends it"""
+
+
 class Step(NamedTuple):
     """`happens`: (fault, whether it is done to the VIP's holder), one after another. `moves`: whether a VIP must move.
 
@@ -110,6 +114,7 @@ def play(lab: Lab, prober: Prober, vip: str, step: Step, say: Progress) -> list[
     results = [Result(step.title, measure(lab, prober, vip, aim(step.happens, victim), moves=step.moves), step.moves)]
     say.result(results[-1])
     if step.mending:
+        time.sleep(SPLIT_SECONDS)
         seen = measure(lab, prober, vip, aim(step.mended, victim), moves=None)
         results.append(Result(step.mending, seen, moves=seen.source != seen.target))
         say.result(results[-1])

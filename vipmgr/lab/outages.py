@@ -38,21 +38,22 @@ class Answer(NamedTuple):
 def outages(probes: Sequence[Probe], interval_ns: int, patience_ns: int) -> list[Outage]:
     """Every run of probes that got no answer within `patience_ns`, oldest first.
 
-    Probes lost before the first good one do not count: the path had not been up yet. The last run may be open.
+    Probes lost before the first good one do not count: the path had not been up yet. Neither do the youngest, whose
+    answers may still be on their way. The last run may be open.
     """
+    newest = max((probe.sent for probe in probes), default=0)
     found: list[Outage] = []
     good = 0
     lost = 0
     for probe in sorted(probes):
         if not 0 < probe.answered <= probe.sent + patience_ns:
-            lost += 1
+            lost += probe.answered > 0 or probe.sent + patience_ns <= newest
             continue
         if lost and good:
             found.append(Outage(good, probe.sent, lost, max(0, probe.sent - good - interval_ns) / 1e6))
         good, lost = probe.sent, 0
     if lost and good:
-        last = max(probe.sent for probe in probes)
-        found.append(Outage(good, 0, lost, (last - good) / 1e6))
+        found.append(Outage(good, 0, lost, (newest - good) / 1e6))
     return found
 
 
