@@ -14,14 +14,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from vipmgr.controller.changes import eips, instances, nodes, services
+from vipmgr.controller.changes import bgp, eips, instances, nodes, services
 from vipmgr.controller.changes.writes import Write
 from vipmgr.controller.gather import Cluster
 from vipmgr.controller.metrics import Metrics
-from vipmgr.controller.moves import Ledger, notices
+from vipmgr.controller.moves import Layer2Ledger, Ledger, notices
 from vipmgr.controller.pace import Pace
 from vipmgr.controller.publish import Outcome, Phase, Publisher
-from vipmgr.core.desire import Desired, desire
+from vipmgr.core.desire import Desired, Steps, desire
 from vipmgr.core.eipstatus import entries
 from vipmgr.core.model import Address, Assignment, Rejection, ServiceKey
 from vipmgr.core.render import Renderer
@@ -66,6 +66,9 @@ class Reconciler:
         self._metrics = metrics
         self._cordon_drains = cordon_drains
         self._ledger = Ledger()
+        self._layer2 = Layer2Ledger()
+        self._sessions = bgp.SessionLedger()
+        self._steps = Steps()
         self._settled: dict[ServiceKey, _Standing] = {}
         self._news = asyncio.Event()
         self._changed_at = 0.0
@@ -129,13 +132,15 @@ class Reconciler:
         """One decision: the writes that bring the cluster there, and when to decide again."""
         objects = self._cluster.objects()
         snapshot = self._drain_cordoned(self._reader.read(objects))
-        desired = desire(snapshot, self._renderer.spec, now)
+        desired = desire(snapshot, self._renderer.spec, now, self._steps)
         statuses = self._statuses(objects, snapshot, desired, now)
         owners, moves = self._ledger.look(
             desired.placement.instances, objects.instances, snapshot.reports, snapshot.nodes, desired.pools, now
         )
         by_address = {vip.address: vip.services for vip in desired.vips}
+        moves += self._layer2.look(desired.layer2.instances, snapshot.reports, snapshot.nodes, desired.pools, now)
         publisher.say(notices(moves, by_address, objects.services, objects.eips))
+        publisher.say(self._sessions.look(objects.vip_nodes, objects.bgp_peers))
         self._show(objects, snapshot, desired, statuses)
         self._metrics.show_instances(owners, {name: one.eip for name, one in desired.placement.instances.items()})
         shared, single = _registrations(objects, desired)
@@ -153,6 +158,7 @@ class Reconciler:
             Phase(instances.rebalanced(objects.instances, desired.placement.rebalanced)),
             Phase(instances.report(objects.instances, owners)),
             Phase(nodes.forget(objects.vip_nodes, objects.nodes)),
+            Phase(bgp.report(objects.bgp_confs, objects.bgp_peers, desired.bgp.problems, objects.nodes, now)),
         ]
         return Todo(phases, blocked, desired.recheck)
 

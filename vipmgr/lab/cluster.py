@@ -30,6 +30,7 @@ POLL_SECONDS = 0.1
 REPORT_SECONDS = 60.0
 KEEPALIVED = Path(__file__).parents[1] / "node" / "keepalived-run.sh"
 """what keepalived's container runs"""
+GOBGPD = KEEPALIVED.with_name("gobgpd-run.sh")
 
 
 class Cluster:
@@ -91,6 +92,8 @@ class Cluster:
             "TMPDIR": "/run/vipmgr",
         }
         await machine.ask("start", name="keepalived", argv=["/bin/sh", str(KEEPALIVED)], env=env)
+        if self._options.bgp:
+            await machine.ask("start", name="gobgpd", argv=["/bin/sh", str(GOBGPD)], env=env)
         await machine.ask(
             "start", name="agent", argv=[sys.executable, "-m", "vipmgr", "agent", "--listen=:9474"], env=env
         )
@@ -134,7 +137,7 @@ class Cluster:
     async def leave(self, name: str) -> None:
         """As an administrator does it: the pods are stopped, the Node is deleted, the machine goes."""
         machine = self.machines.pop(name)
-        for container in ("agent", "keepalived"):
+        for container in ("agent", "keepalived", *(["gobgpd"] if self._options.bgp else [])):
             await machine.ask("stop", name=container, grace=5)
         client = self.client
         await client.delete(manifests.KINDS["Node"], name)
@@ -177,6 +180,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--grace", type=float, default=3.0)
     parser.add_argument("--api", choices=APIS, default="real" if assets() else "embedded")
     parser.add_argument("--bare", action="store_true")
+    parser.add_argument("--bgp", action="store_true", help="a gobgpd on every node")
     set_up()
     try:
         return asyncio.run(_main(parser.parse_args(argv)))

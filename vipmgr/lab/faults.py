@@ -117,6 +117,8 @@ FAULTS: Final[dict[str, Fault]] = {
     "keepalived-term": Fault("SIGTERM for its keepalived, as in a rolling update",
                              _signals("keepalived", signal.SIGTERM)),
     "keepalived-kill": Fault("SIGKILL for its keepalived", _signals("keepalived", signal.SIGKILL)),
+    "gobgpd-term": Fault("SIGTERM for its gobgpd, as in a rolling update", _signals("gobgpd", signal.SIGTERM)),
+    "gobgpd-kill": Fault("SIGKILL for its gobgpd", _signals("gobgpd", signal.SIGKILL)),
     "agent-kill": Fault("SIGKILL for its agent", _signals("agent", signal.SIGKILL)),
     "agent-term": Fault("SIGTERM for its agent, as in a rolling update", _signals("agent", signal.SIGTERM)),
     "agent-stop": Fault("SIGSTOP for its agent: a hung one", _signals("agent", signal.SIGSTOP)),

@@ -26,7 +26,7 @@ class _Session:
 
 
 class Sessions:
-    """`heard` takes every event and every listed peer; True: something worth reporting changed."""
+    """`heard` takes every event and every listed peer (only those have counters); True: a session changed its state."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -41,14 +41,14 @@ class Sessions:
             self._leave(address, "deconfigured")
             del self._known[address]
 
-    def heard(self, peer: pb.Peer) -> bool:
+    def heard(self, peer: pb.Peer, *, listed: bool = False) -> bool:
         address = peer.state.neighbor_address or peer.conf.neighbor_address
         if address == NOBODY or address not in self._names:
             return False
         state = pb.PeerState.SessionState.Name(peer.state.session_state).removeprefix("SESSION_STATE_")
         known = self._known.setdefault(address, _Session("IDLE", time.time()))
-        fuller = peer.HasField("timers") or known.last is None
-        known.last = peer if fuller else known.last
+        if listed:
+            known.last = peer
         if state == known.state:
             return False
         self._moved(address, known, state, peer)

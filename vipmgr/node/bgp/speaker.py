@@ -1,8 +1,8 @@
 """One gobgpd kept as the plan says: what differs is changed, step by step; a lost connection means looking anew.
 
 gobgpd outlives the agent, and keeps its routes and sessions meanwhile. When gobgpd itself is restarted, its sessions
-are made anew, with the mark of a graceful restart where routers know of it, so that they keep the routes until all are sent
-again.
+are made anew, with the mark of a graceful restart where routers know of it, so that they keep the routes until all are
+sent again.
 """
 
 from __future__ import annotations
@@ -104,18 +104,20 @@ class Speaker:
             news.cancel()
         if watching in done:
             watching.result()
-        self._look = not done
+        self._look = self._look or not done
         self._news.clear()
 
     async def _watch(self, daemon: Gobgpd) -> None:
         async for peer in daemon.watch_peers():
             if self.sessions.heard(peer):
+                self._look = True
+                self._news.set()
                 self._changed()
         raise ConnectionResetError("the watch ended")
 
     async def _list(self, daemon: Gobgpd) -> None:
         for peer in await daemon.peers():
-            self.sessions.heard(peer)
+            self.sessions.heard(peer, listed=True)
 
     # --- what is, what should be -------------------------------------------------------------------------------------
 

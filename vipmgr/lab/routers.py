@@ -1,0 +1,210 @@
+"""Routers of two makers in the lab's router namespace: what they hear from the nodes, and packets forwarded by it.
+
+    with Bird(lab, BIRD_CONFIG) as router:            # or Frr
+        lab.wait(lambda: router.next_hops("198.51.100.1/32"), "the VIP is announced")
+
+Both put what they hear into the kernel, several next hops for one prefix (ECMP).
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any, Final, NamedTuple, Self
+
+from vipmgr.lab.client import Lab
+
+NAMESPACE: Final = "router"
+
+
+class Heard(NamedTuple):
+    """One path of one prefix, as a router shows it."""
+
+    next_hop: str
+    communities: frozenset[str] = frozenset()
+    large: frozenset[str] = frozenset()
+
+
+class Router(ABC):
+    """Its processes end with the block, or with the lab."""
+
+    def __init__(self, lab: Lab, config: str) -> None:
+        self._lab = lab
+        self._config = config
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._logs: list[IO[bytes]] = []
+        self.folder = Path(lab.state) / f"router-{type(self).__name__.lower()}"
+
+    def __enter__(self) -> Self:
+        self.folder.mkdir(mode=0o777, exist_ok=True)
+        self.folder.chmod(0o777)
+        for name in ("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1", "net.ipv4.conf.all.send_redirects=0",
+                     "net.ipv4.conf.eth0.send_redirects=0", "net.ipv4.fib_multipath_hash_policy=1",
+                     "net.ipv6.fib_multipath_hash_policy=1"):  # fmt: skip
+            self._lab.exec(NAMESPACE, "sysctl", "-qw", name)
+        self._start()
+        self._lab.wait(self._answers, f"{type(self).__name__} answers", 20)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in reversed(self._processes):
+            process.kill()
+            process.wait()
+        for log in self._logs:
+            log.close()
+        self._lab.exec(
+            NAMESPACE, "sh", "-c", "for f in -4 -6; do for p in bird bgp; do ip $f route flush proto $p; done; done"
+        )
+
+    def kernel(self, prefix: str) -> set[str]:
+        """The next hops the kernel of the router spreads traffic for that prefix over."""
+        version = "-6" if ":" in prefix else "-4"
+        routes = json.loads(self._lab.exec(NAMESPACE, "ip", version, "-j", "route", "show", prefix))
+        hops = [hop for route in routes for hop in (route.get("nexthops") or [route])]
+        return {
+            hop["gateway"] if "gateway" in hop else hop["via"]["host"]
+            for hop in hops
+            if "gateway" in hop or "via" in hop
+        }
+
+    @abstractmethod
+    def paths(self, prefix: str) -> list[Heard]:
+        """What it heard of that prefix."""
+
+    @abstractmethod
+    def count(self) -> int:
+        """How many prefixes, of both families, it heard."""
+
+    @abstractmethod
+    def established(self) -> int:
+        """How many sessions stand."""
+
+    def next_hops(self, prefix: str) -> set[str]:
+        return {one.next_hop for one in self.paths(prefix)}
+
+    @abstractmethod
+    def _start(self) -> None: ...
+
+    @abstractmethod
+    def _answers(self) -> bool: ...
+
+    def _run(self, *argv: str) -> None:
+        log = (self.folder / f"{Path(argv[0]).name}.log").open("ab")
+        self._logs.append(log)
+        command = self._lab.command(NAMESPACE, argv)
+        self._processes.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
+
+    def _ask(self, *argv: str) -> str:
+        done = subprocess.run(
+            self._lab.command(NAMESPACE, argv), capture_output=True, text=True, check=False, timeout=30
+        )
+        return done.stdout
+
+
+class Bird(Router):
+    """BIRD 2; `config` in its own language, without kernel and device protocols."""
+
+    COMMON: Final = """\
+log stderr all;
+router id 196.168.223.240;
+protocol device {}
+protocol kernel { learn off; ipv4 { export all; }; merge paths on limit 64; }
+protocol kernel { learn off; ipv6 { export all; }; merge paths on limit 64; }
+"""
+
+    def _start(self) -> None:
+        (self.folder / "bird.conf").write_text(self.COMMON + self._config)
+        self._run("bird", "-f", "-c", str(self.folder / "bird.conf"), "-s", str(self._socket))
+
+    def reconfigure(self, config: str) -> None:
+        (self.folder / "bird.conf").write_text(self.COMMON + config)
+        self._bird("configure")
+
+    def paths(self, prefix: str) -> list[Heard]:
+        found: list[Heard] = []
+        for line in self._bird("show", "route", "for" if "/" not in prefix else prefix, "all").splitlines():
+            word, _, rest = line.strip().partition(" ")
+            if word == "BGP.next_hop:":
+                found.append(Heard(rest.split()[0]))
+            elif word in ("BGP.community:", "BGP.large_community:"):
+                values = frozenset(one.replace(" ", "").strip("()").replace(",", ":") for one in _groups(rest))
+                last = found[-1]
+                found[-1] = (
+                    last._replace(communities=values) if word == "BGP.community:" else last._replace(large=values)
+                )
+        return found
+
+    def count(self) -> int:
+        text = self._bird("show", "route", "count")
+        return sum(
+            int(line.split(" for ")[1].split()[0])
+            for line in text.splitlines()
+            if " for " in line and "in table " in line
+        )
+
+    def established(self) -> int:
+        return self._bird("show", "protocols").count("Established")
+
+    def _answers(self) -> bool:
+        return "ready" in self._bird("show", "status")
+
+    @property
+    def _socket(self) -> Path:
+        return self.folder / "bird.ctl"
+
+    def _bird(self, *words: str) -> str:
+        return self._ask("birdc", "-s", str(self._socket), *words)
+
+
+class Frr(Router):
+    """FRR: zebra, bgpd and bfdd; `config` in its own language."""
+
+    PLACE: Final = Path("/usr/lib/frr")
+
+    def _start(self) -> None:
+        config = self.folder / "frr.conf"
+        config.write_text(f"frr defaults datacenter\nhostname router\n{self._config}")
+        config.chmod(0o666)
+        zebra = str(self.folder / "zserv.api")
+        for name in ("zebra", "bfdd", "bgpd"):
+            self._run(str(self.PLACE / name), "-u", "root", "-g", "root", "--vty_socket", str(self.folder), "-i",
+                      str(self.folder / f"{name}.pid"), "-z", zebra, "-f", str(config), "--log", "stdout", "-P", "0",
+                      *(["--bfdctl", str(self.folder / "bfdd.sock")] if name == "bfdd" else []))  # fmt: skip
+            self._lab.wait((self.folder / f"{name}.vty").exists, f"{name} runs", 20)
+
+    def paths(self, prefix: str) -> list[Heard]:
+        kind = "ipv6" if ":" in prefix else "ipv4"
+        answer = self._json(f"show bgp {kind} unicast {prefix} json")
+        return [
+            Heard(
+                next(hop["ip"] for hop in path["nexthops"] if hop.get("used", True)),
+                frozenset(path.get("community", {}).get("list", ())),
+                frozenset(path.get("largeCommunity", {}).get("list", ())),
+            )
+            for path in answer.get("paths", ())
+        ]
+
+    def count(self) -> int:
+        return sum(len(self._json(f"show bgp {kind} unicast json").get("routes", {})) for kind in ("ipv4", "ipv6"))
+
+    def established(self) -> int:
+        peers: dict[str, Mapping[str, Any]] = self._json("show bgp neighbors json")
+        return sum(one.get("bgpState") == "Established" for one in peers.values() if isinstance(one, dict))
+
+    def _answers(self) -> bool:
+        return "peers" in self._vtysh("show bgp summary json") or bool(self._vtysh("show version"))
+
+    def _json(self, question: str) -> Any:
+        text = self._vtysh(question)
+        return json.loads(text) if text.strip().startswith("{") else {}
+
+    def _vtysh(self, question: str) -> str:
+        return self._ask("vtysh", "--vty_socket", str(self.folder), "-c", question)
+
+
+def _groups(text: str) -> Sequence[str]:
+    """ "(1,2) (3, 4, 5)" -> each pair of brackets."""
+    return [one + ")" for one in text.split(")") if one.strip()]
