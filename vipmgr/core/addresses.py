@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Container, Iterable, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final, Generic, TypeVar
 
@@ -36,11 +37,17 @@ def numbers_family(value: int) -> Family:
     return Family.IPV4 if value < V6_BASE else Family.IPV6
 
 
+@lru_cache(maxsize=1 << 16)
+def ip_of(text: str) -> Address:
+    """`ip_address`, remembered: the same texts are read after every write, and equal addresses are then one object."""
+    return ip_address(text)
+
+
 def parse_address(text: str) -> Address:
     """An IP. ::ffff:a.b.c.d is the IPv4 address inside it, as in Go. ValueError says what is wrong with the text."""
     if "%" in text:
         raise ValueError(f"{text!r} has a zone; an address of a pool has none")
-    address = ip_address(text.strip())
+    address = ip_of(text.strip())
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address

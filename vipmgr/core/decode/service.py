@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Final
 
 from vipmgr.core import wire
-from vipmgr.core.addresses import parse_address
+from vipmgr.core.addresses import ip_of, parse_address
 from vipmgr.core.decode.values import created
 from vipmgr.core.model import Address, Claim, Family, Protocol, Reason, Rejection, family_of
 
@@ -73,7 +72,7 @@ def shown_addresses(service: wire.Service) -> tuple[Address, ...]:
     found = []
     for ingress in service.status.load_balancer.ingress or ():
         try:
-            found.append(ip_address(ingress.ip))
+            found.append(ip_of(ingress.ip))
         except ValueError:
             continue
     return tuple(found)
