@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+from typing import Final
 
 from vipmgr.controller.admission import Judgement
 from vipmgr.controller.endpoints import Listener, health_app
@@ -29,6 +31,9 @@ from vipmgr.templates import template_text
 log = get_log(__name__)
 
 LEASE = "vipmgr-controller"
+_GARBAGE: Final = (100_000, 50, 100)
+"""A pass makes and drops tens of thousands of values, none in cycles: at Python's usual thresholds half of its time
+went into looking for garbage among the copies of the cluster."""
 
 
 class Controller:
@@ -132,4 +137,5 @@ class Controller:
 
 async def run_controller(settings: Settings) -> None:
     """Sign in and run. Raises FatalError when there is no way in."""
+    gc.set_threshold(*_GARBAGE)
     await Controller(settings, await sign_in(settings.kubeconfig)).run()
