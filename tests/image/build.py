@@ -23,7 +23,9 @@ CHECKS = (
     ["/opt/vipmgr/venv/bin/vipmgr", "agent", "--help"],
     ["/opt/vipmgr/venv/bin/vipmgr", "controller", "--help"],
     ["sh", "-n", "/opt/vipmgr/keepalived-run.sh"],
+    ["sh", "-n", "/opt/vipmgr/gobgpd-run.sh"],
     ["keepalived", "--version"],
+    ["gobgpd", "--version"],
 )
 
 

@@ -124,6 +124,7 @@ def test_an_agent_writes_vipnodes_and_nothing_else_and_only_its_own():
     may = rights("ClusterRole", "vipmgr-agent")
     assert may == {
         "nodes": {"get"}, "vipnodes": {"get", "list", "watch", "create"}, "vipnodes/status": {"patch"},
+        "bgppeers": {"get"}, "bgppeers/status": {"patch"}, "bgpconfs/status": {"patch"},
     }  # fmt: skip
     policy = the("ValidatingAdmissionPolicy", "vipmgr-agent-own-node")["spec"]
     assert policy["failurePolicy"] == "Fail"
@@ -138,6 +139,7 @@ def test_an_agent_writes_vipnodes_and_nothing_else_and_only_its_own():
         ("Deployment", "vipmgr-controller", "controller", []),
         ("DaemonSet", "vipmgr-agent", "agent", ["NET_ADMIN", "NET_RAW"]),
         ("DaemonSet", "vipmgr-agent", "keepalived", ["NET_ADMIN", "NET_RAW", "SYS_NICE"]),
+        ("DaemonSet", "vipmgr-agent", "gobgpd", ["NET_BIND_SERVICE"]),
     ],
 )
 def test_a_container_has_just_the_capabilities_it_needs(kind, name, container, capabilities):
@@ -164,10 +166,12 @@ def test_agent_and_keepalived_share_what_they_need():
     volumes = {one["name"]: one for one in agent["volumes"]}
     assert "emptyDir" in volumes["run"]
     assert volumes["state"]["hostPath"]["path"] == str(Paths().state)
-    for one in agent["containers"]:
-        mounts = {mount["name"]: mount["mountPath"] for mount in one["volumeMounts"]}
-        assert mounts == {"run": str(Paths().run), "state": str(Paths().state)}, one["name"]
-        assert {"name": "TMPDIR", "value": str(Paths().run)} in one["env"], one["name"]
+    found = containers("DaemonSet", "vipmgr-agent")
+    for name in ("agent", "keepalived"):
+        mounts = {mount["name"]: mount["mountPath"] for mount in found[name]["volumeMounts"]}
+        assert mounts == {"run": str(Paths().run), "state": str(Paths().state)}, name
+        assert {"name": "TMPDIR", "value": str(Paths().run)} in found[name]["env"], name
+    assert found["gobgpd"]["volumeMounts"] == [{"name": "run", "mountPath": str(Paths().run)}]
 
 
 def test_there_is_always_a_controller_during_an_upgrade_of_nodes():

@@ -11,8 +11,9 @@ from __future__ import annotations
 import json
 import subprocess
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, Any, Final, NamedTuple, Self
 
 from vipmgr.lab.client import Lab
@@ -36,10 +37,10 @@ class Router(ABC):
         self._config = config
         self._processes: list[subprocess.Popen[bytes]] = []
         self._logs: list[IO[bytes]] = []
-        self.folder = Path(lab.state) / f"router-{type(self).__name__.lower()}"
+        self._temporary = TemporaryDirectory(prefix="vipmgr-router-")  # FRR drops root, and the lab's folder is root's
+        self.folder = Path(self._temporary.name)
 
     def __enter__(self) -> Self:
-        self.folder.mkdir(mode=0o777, exist_ok=True)
         self.folder.chmod(0o777)
         for name in ("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1", "net.ipv4.conf.all.send_redirects=0",
                      "net.ipv4.conf.eth0.send_redirects=0", "net.ipv4.fib_multipath_hash_policy=1",
@@ -55,6 +56,7 @@ class Router(ABC):
             process.wait()
         for log in self._logs:
             log.close()
+        self._temporary.cleanup()
         self._lab.exec(
             NAMESPACE, "sh", "-c", "for f in -4 -6; do for p in bird bgp; do ip $f route flush proto $p; done; done"
         )
@@ -79,8 +81,8 @@ class Router(ABC):
         """How many prefixes, of both families, it heard."""
 
     @abstractmethod
-    def established(self) -> int:
-        """How many sessions stand."""
+    def sessions(self) -> dict[str, str]:
+        """The sessions that stand, by the router's name for them, and since when: equal again if none was lost."""
 
     def next_hops(self, prefix: str) -> set[str]:
         return {one.next_hop for one in self.paths(prefix)}
@@ -145,8 +147,9 @@ protocol kernel { learn off; ipv6 { export all; }; merge paths on limit 64; }
             if " for " in line and "in table " in line
         )
 
-    def established(self) -> int:
-        return self._bird("show", "protocols").count("Established")
+    def sessions(self) -> dict[str, str]:
+        rows = [line.split() for line in self._bird("show", "protocols").splitlines()]
+        return {row[0]: row[4] for row in rows if row[-1:] == ["Established"]}
 
     def _answers(self) -> bool:
         return "ready" in self._bird("show", "status")
@@ -167,12 +170,19 @@ class Frr(Router):
     def _start(self) -> None:
         config = self.folder / "frr.conf"
         config.write_text(f"frr defaults datacenter\nhostname router\n{self._config}")
-        config.chmod(0o666)
-        zebra = str(self.folder / "zserv.api")
         for name in ("zebra", "bfdd", "bgpd"):
-            self._run(str(self.PLACE / name), "-u", "root", "-g", "root", "--vty_socket", str(self.folder), "-i",
-                      str(self.folder / f"{name}.pid"), "-z", zebra, "-f", str(config), "--log", "stdout", "-P", "0",
-                      *(["--bfdctl", str(self.folder / "bfdd.sock")] if name == "bfdd" else []))  # fmt: skip
+            argv = ["-u", "frr", "-g", "frr", "--vty_socket", self.folder, "-i", self.folder / f"{name}.pid", "-P", "0"]
+            argv += [
+                "-z",
+                self.folder / "zserv.api",
+                "-f",
+                config if name == "bgpd" else "/dev/null",
+                "--log",
+                "stdout",
+            ]
+            if name == "bfdd":
+                argv += ["--bfdctl", self.folder / "bfdd.sock"]
+            self._run(str(self.PLACE / name), *map(str, argv))
             self._lab.wait((self.folder / f"{name}.vty").exists, f"{name} runs", 20)
 
     def paths(self, prefix: str) -> list[Heard]:
@@ -190,12 +200,16 @@ class Frr(Router):
     def count(self) -> int:
         return sum(len(self._json(f"show bgp {kind} unicast json").get("routes", {})) for kind in ("ipv4", "ipv6"))
 
-    def established(self) -> int:
-        peers: dict[str, Mapping[str, Any]] = self._json("show bgp neighbors json")
-        return sum(one.get("bgpState") == "Established" for one in peers.values() if isinstance(one, dict))
+    def sessions(self) -> dict[str, str]:
+        peers: dict[str, Any] = self._json("show bgp neighbors json")
+        return {
+            name: str(one["bgpTimerUpEstablishedEpoch"])
+            for name, one in peers.items()
+            if isinstance(one, dict) and one.get("bgpState") == "Established"
+        }
 
     def _answers(self) -> bool:
-        return "peers" in self._vtysh("show bgp summary json") or bool(self._vtysh("show version"))
+        return bool(self._vtysh("show version"))
 
     def _json(self, question: str) -> Any:
         text = self._vtysh(question)
