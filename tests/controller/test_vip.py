@@ -139,7 +139,7 @@ async def test_a_move_is_told_on_the_service_and_in_the_status(
         async def moved() -> bool:
             events = await client.list(EVENTS, namespace="default")
             return [each.note for each in events if each.reason == "VIPMoved"] == [
-                "VIP 10.0.0.10 moved n1 -> n2 in 302 ms: advertisement timeout"
+                "VIP 10.0.0.10 moved n1 -> n2 in about 302 ms: advertisement timeout"
             ]
 
         await until(moved)

@@ -56,7 +56,7 @@ def test_the_latest_master_is_believed_over_a_dead_nodes_last_word() -> None:
     assert ownership.transitions == 2
     assert not ownership.contested
     assert move is not None
-    assert sentence(move, "VIP 10.0.0.5") == "VIP 10.0.0.5 moved n1 -> n2 in 302 ms: advertisement timeout"
+    assert sentence(move, "VIP 10.0.0.5") == "VIP 10.0.0.5 moved n1 -> n2 in about 302 ms: advertisement timeout"
 
 
 def test_two_masters_that_last_are_contested() -> None:

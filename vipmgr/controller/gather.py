@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from msgspec import structs
 
-from vipmgr.controller.changes.services import POOL_LABEL
+from vipmgr.controller.changes.services import is_ours
 from vipmgr.controller.changes.writes import Write
 from vipmgr.core.bgp_objects import BgpConf, BgpPeer
 from vipmgr.core.decode import decode_endpoints
@@ -37,8 +37,9 @@ _OURS: Final = ("kubesphere.io/", "vipmgr.io/")
 class Cluster:
     """Reflectors of the resources. `changed` is called after anything changed.
 
-    Services are watched twice: those of type LoadBalancer, and those of any other type that still carry our label: a
-    Service that changed its type leaves the first watch and enters the second until it is cleaned.
+    Services are watched twice: those of type LoadBalancer, and those of any other type, of which only the ones that
+    still carry traces of ours are kept: a Service that changed its type leaves the first copy and enters the second
+    until it is cleaned. A label cannot select these: one that was refused carries a condition alone.
     """
 
     def __init__(self, client: Client, changed: Callable[[], None]) -> None:
@@ -51,10 +52,9 @@ class Cluster:
         self.former: Reflector[Service, Service] = Reflector(
             client,
             SERVICES,
-            decode=_service,
+            decode=lambda one: _service(one) if is_ours(one) else None,
             changed=note,
             field_selector="spec.type!=LoadBalancer",
-            label_selector=POOL_LABEL,
         )
         self.eips: Reflector[Eip, Eip] = Reflector(client, EIPS, decode=_eip, changed=note)
         self.nodes: Reflector[Node, Node] = Reflector(client, NODES, decode=_node, changed=note)

@@ -26,6 +26,9 @@ class Metrics:
             buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0),
             **own,
         )
+        self.failed_passes = Counter(
+            "vipmgr_controller_failed_passes", "Passes that ended in an error of the controller itself", **own
+        )
         self.queue = Gauge("vipmgr_controller_queue", "Changes seen since the last pass began", **own)
         self.writes = Counter("vipmgr_controller_writes", "Writes the API server accepted", ["resource"], **own)
         self.errors = Counter("vipmgr_controller_write_errors", "Writes that failed", ["resource", "reason"], **own)

@@ -10,6 +10,13 @@ SHARE: Final = 0.25
 GATHER: Final = 0.004
 """seconds after a change in which others may join it"""
 LONGEST_REST: Final = 3.0
+_FIRST_PAUSE: Final = 0.2
+_LONGEST_PAUSE: Final = 30.0
+
+
+def failed_pause(failures: int) -> float:
+    """Seconds to wait after a pass that failed, with so many that failed just before: 0.2, 0.4 … 30."""
+    return min(_FIRST_PAUSE * 2.0 ** min(failures, 16), _LONGEST_PAUSE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,9 +91,15 @@ class Publisher:
                 self._notices.put_nowait(notice)
 
     async def record(self) -> None:
-        """Write the queued Events until cancelled."""
+        """Write the queued Events until cancelled. An Event is never worth the work: whatever goes wrong is logged."""
         while True:
-            await self._recorder.record(*await self._notices.get())
+            notice = await self._notices.get()
+            try:
+                await self._recorder.record(*notice)
+            except FencedError:
+                raise
+            except Exception:
+                log.exception("event.failed", about=notice.about.name, reason=notice.reason)
             self._metrics.events_dropped.set(self._recorder.dropped)
 
     async def _phase(self, phase: Phase, outcome: Outcome, news: Callable[[], bool]) -> None:

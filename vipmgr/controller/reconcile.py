@@ -19,7 +19,7 @@ from vipmgr.controller.changes.writes import Write
 from vipmgr.controller.gather import Cluster
 from vipmgr.controller.metrics import Metrics
 from vipmgr.controller.moves import Layer2Ledger, Ledger, notices
-from vipmgr.controller.pace import Pace
+from vipmgr.controller.pace import Pace, failed_pause
 from vipmgr.controller.publish import Outcome, Phase, Publisher
 from vipmgr.core.desire import Desired, Steps, desire
 from vipmgr.core.eipstatus import entries
@@ -27,6 +27,7 @@ from vipmgr.core.model import Address, Assignment, Rejection, ServiceKey
 from vipmgr.core.render import Renderer
 from vipmgr.core.snapshot import Objects, Snapshot, SnapshotReader
 from vipmgr.core.wire import EipStatus, Service
+from vipmgr.kube.errors import FencedError
 from vipmgr.log import get_log
 
 log = get_log(__name__)
@@ -83,20 +84,40 @@ class Reconciler:
             self._news.set()
 
     async def run(self, publisher: Publisher) -> None:
-        """Pass after pass until cancelled. Raises FencedError when the lead is lost."""
+        """Pass after pass until cancelled. Raises FencedError when the lead is lost.
+
+        A pass that fails by a mistake of ours is made again after a growing pause: what is stored stays as it is, and
+        the other replica would make the same mistake.
+        """
         self._ledger = Ledger()
         pace = Pace()
+        failures = 0
         self.changed()
         while True:
             await self._pause(pace)
-            began = time.thread_time()
-            todo = self.plan(publisher, datetime.now(UTC))
-            cost = time.thread_time() - began
-            self._metrics.passes.observe(cost)
-            self.passes += 1
-            pace = Pace(cost, time.monotonic())
-            outcome = await publisher.carry_out(todo.phases, self._interrupt(pace), todo.blocked)
-            self._timer(outcome, publisher, todo.recheck)
+            try:
+                pace = await self._pass(publisher)
+                failures = 0
+            except FencedError:
+                raise
+            except Exception:
+                pause = failed_pause(failures)
+                failures += 1
+                self._metrics.failed_passes.inc()
+                log.exception("pass.failed", failures=failures, retry_seconds=pause)
+                await asyncio.sleep(pause)
+                self.changed()
+
+    async def _pass(self, publisher: Publisher) -> Pace:
+        began = time.thread_time()
+        todo = self.plan(publisher, datetime.now(UTC))
+        cost = time.thread_time() - began
+        self._metrics.passes.observe(cost)
+        self.passes += 1
+        pace = Pace(cost, time.monotonic())
+        outcome = await publisher.carry_out(todo.phases, self._interrupt(pace), todo.blocked)
+        self._timer(outcome, publisher, todo.recheck)
+        return pace
 
     async def _pause(self, pace: Pace) -> None:
         """Wait for news, then a little, so that what belongs together is decided together."""

@@ -132,7 +132,7 @@ def dark_time(reason: str, priority: int, advert_ms: int) -> float | None:
 
 
 def sentence(move: Move, what: str) -> str:
-    """VIP 10.0.0.5 moved n1 -> n2 in 301 ms: advertisement timeout"""
-    dark = "" if move.dark_ms is None else f" in {move.dark_ms:.0f} ms"
+    """VIP 10.0.0.5 moved n1 -> n2 in about 301 ms: advertisement timeout"""
+    dark = "" if move.dark_ms is None else f" in about {move.dark_ms:.0f} ms"
     reason = move.reason.replace("-", " ")
     return f"{what} moved {move.from_node} -> {move.to_node}{dark}" + (f": {reason}" if reason else "")

@@ -89,9 +89,16 @@ class _Decoded(Generic[W, V]):
         last, fresh = self._last, {}
         for key, one in found.items():
             known = last.get(key)
-            fresh[key] = known if known is not None and known[0] is one else (one, self._decode(one))
+            fresh[key] = known if known is not None and known[0] is one else (one, self._read(key, one))
         self._last = fresh
         return {key: value for key, (_, value) in fresh.items()}
+
+    def _read(self, key: str, one: W) -> V:
+        try:
+            return self._decode(one)
+        except Exception as error:
+            error.add_note(f"while reading {type(one).__name__} {key}")
+            raise
 
 
 class SnapshotReader:
