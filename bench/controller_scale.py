@@ -2,7 +2,9 @@
 
 The API server is the embedded one, in a process of its own; the controller is a process started as an operator would.
 
-    python bench/controller_scale.py [--services 10000] [--in-flight 32]
+    python bench/controller_scale.py [--services 10000] [--slices 20000] [--nodes 1000] [--protocol vip]
+
+With protocol vip the nodes have agents (bench/fleet.py) that confirm what they are told.
 """
 
 from __future__ import annotations
@@ -19,11 +21,12 @@ import time
 from pathlib import Path
 
 import psutil
+from fleet import Fleet, make_nodes, node_name
 
 from vipmgr.kube.auth import SERVER_VARIABLE, Access
 from vipmgr.kube.client import Client
 from vipmgr.kube.reflector import Reflector
-from vipmgr.kube.resources import EIPS, ENDPOINT_SLICES, NAMESPACES, NODES, SERVICES
+from vipmgr.kube.resources import EIPS, ENDPOINT_SLICES, NAMESPACES, SERVICES
 from vipmgr.lab.apiserver import ApiServer, read_definitions
 
 ROOT = Path(__file__).parents[1]
@@ -61,12 +64,9 @@ async def fill(client: Client, args: argparse.Namespace) -> None:
     for name in ("vipmgr-system", "load"):
         await client.create(NAMESPACES, {"metadata": {"name": name}})
     metadata = {"name": "big", "annotations": {"eip.openelb.kubesphere.io/is-default-eip": "true"}}
-    spec = {"address": "10.0.0.0/16", "protocol": "layer2", "interface": "eth0"}
+    spec = {"address": "10.0.0.0/16", "protocol": args.protocol, "interface": "eth0"}
     await client.create(EIPS, {"metadata": metadata, "spec": spec})
-    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
-    for number in range(args.nodes):
-        await client.create(NODES, {"metadata": {"name": f"n{number:04}"}})
-        await client.patch(NODES, f"n{number:04}", {"status": ready}, subresource="status")
+    await make_nodes(client, args.nodes)
 
 
 async def slices(client: Client, args: argparse.Namespace) -> None:
@@ -77,7 +77,7 @@ async def slices(client: Client, args: argparse.Namespace) -> None:
             "addressType": "IPv4",
             "ports": [{"port": 80}],
             "endpoints": [
-                {"addresses": [f"10.1.{number % 250}.{at + 1}"], "nodeName": f"n{(number + at) % args.nodes:04}"}
+                {"addresses": [f"10.1.{number % 250}.{at + 1}"], "nodeName": node_name((number + at) % args.nodes)}
                 for at in range(3)
             ],
         }
@@ -144,6 +144,7 @@ async def measure(url: str, args: argparse.Namespace) -> dict:
         await fill(client, args)
         if args.slices:
             await slices(client, args)
+        fleet = asyncio.create_task(Fleet(client).run())
         controller = Program(url)
         try:
             enough = asyncio.Event()
@@ -176,6 +177,7 @@ async def measure(url: str, args: argparse.Namespace) -> dict:
             figures["cold_rss_mib"] = again.rss()
         finally:
             again.stop()
+            fleet.cancel()
     return figures
 
 
@@ -191,6 +193,7 @@ def main() -> None:
     parser.add_argument("--services", type=int, default=10_000)
     parser.add_argument("--slices", type=int, default=0)
     parser.add_argument("--nodes", type=int, default=20)
+    parser.add_argument("--protocol", choices=("layer2", "vip", "bgp"), default="layer2")
     parser.add_argument("--in-flight", type=int, default=32)
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     args = parser.parse_args()
