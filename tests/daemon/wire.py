@@ -73,13 +73,16 @@ class Node:
         os.close(self._fifo)
 
     def track(self, name: str, value: int) -> None:
-        (self.folder / "track" / name).write_text(f"{value}\n")
+        """By rename, as the agent does: keepalived may read a file between its truncation and its writing."""
+        new = self.folder / f"{name}.new"
+        new.write_text(f"{value}\n")
+        new.rename(self.folder / "track" / name)
 
     def state(self, instance: str) -> str:
         """The last state the FIFO told."""
         self._read()
         words = [line.split() for line in self.events if line.startswith(f'INSTANCE "{instance}"')]
-        return next((word[2] for word in reversed(words) if not word[2].endswith("_PRIORITY")), "")
+        return next((word[2] for word in reversed(words) if "_" not in word[2]), "")  # MASTER_RX_LOWER_PRI is none
 
     def priority(self, instance: str) -> int:
         """The effective priority the FIFO told last."""
