@@ -57,9 +57,9 @@ class Router(ABC):
         for log in self._logs:
             log.close()
         self._temporary.cleanup()
-        self._lab.exec(
-            NAMESPACE, "sh", "-c", "for f in -4 -6; do for p in bird bgp; do ip $f route flush proto $p; done; done"
-        )
+        for version in ("-4", "-6"):
+            for speaker in ("bird", "bgp"):  # an empty table is an error to ip
+                self._ask("ip", version, "route", "flush", "proto", speaker)
 
     def kernel(self, prefix: str) -> set[str]:
         """The next hops the kernel of the router spreads traffic for that prefix over."""
