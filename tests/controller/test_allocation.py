@@ -283,7 +283,11 @@ async def test_openelbs_own_finalizer_does_not_hold_a_service_for_ever(
         await cluster.has("a", "10.0.0.1")
         await cluster.delete("a")
         await cluster.uses("pool", {})
-        assert await client.list(SERVICES, namespace="default", field_selector="spec.type=LoadBalancer") == []
+
+        async def gone() -> bool:
+            return not await client.list(SERVICES, namespace="default", field_selector="spec.type=LoadBalancer")
+
+        await until(gone)
 
 
 async def test_the_schema_refuses_what_the_controller_could_not_use(cluster: Cluster) -> None:

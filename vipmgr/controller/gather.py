@@ -153,7 +153,20 @@ def _is_ours(annotation: str) -> bool:
 
 
 def _service(service: Service) -> Service:
-    return structs.replace(service, metadata=_metadata(service.metadata))
+    """Thousands of them say the same words: each word is kept once. Cluster IPs count only without ipFamilies."""
+    spec, status = service.spec, service.status
+    metadata = _metadata(service.metadata)
+    metadata.labels = {key: sys.intern(value) for key, value in (metadata.labels or {}).items()} or None
+    spec.type = sys.intern(spec.type)
+    spec.external_traffic_policy = sys.intern(spec.external_traffic_policy)
+    spec.ip_family_policy = sys.intern(spec.ip_family_policy) if spec.ip_family_policy else None
+    spec.ip_families = [sys.intern(family) for family in spec.ip_families or ()] or None
+    spec.cluster_ips = None if spec.ip_families else spec.cluster_ips
+    for port in spec.ports or ():
+        port.protocol, port.name = sys.intern(port.protocol), ""
+    for one in status.conditions or ():
+        one.type, one.status, one.reason = sys.intern(one.type), sys.intern(one.status), sys.intern(one.reason)
+    return structs.replace(service, metadata=metadata)
 
 
 def _eip(eip: Eip) -> Eip:

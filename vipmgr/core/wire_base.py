@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 
 
-class Wire(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
-    """camelCase on the wire, snake_case here, defaults left out when encoding."""
+class Wire(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True, gc=False):
+    """camelCase on the wire, snake_case here, defaults left out when encoding. Objects as sent are trees, so the
+    garbage collector need not look for cycles in them."""
 
 
 class FrozenWire(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True, frozen=True):

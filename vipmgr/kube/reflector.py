@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
@@ -157,7 +158,7 @@ class Reflector(Generic[T, V]):
 
 def _key(item: Any) -> str:
     about: Metadata = item.metadata
-    return f"{about.namespace}/{about.name}" if about.namespace else about.name
+    return sys.intern(f"{about.namespace}/{about.name}" if about.namespace else about.name)
 
 
 def _number(item: Any) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 
@@ -52,8 +54,14 @@ def decode_endpoints(found: wire.EndpointSlice) -> tuple[ServiceKey, frozenset[N
     if not service:
         return None
     nodes = frozenset(
-        endpoint.node_name
+        sys.intern(endpoint.node_name)
         for endpoint in found.endpoints or ()
         if endpoint.node_name and endpoint.conditions.ready is not False
     )
-    return f"{metadata.namespace}/{service}", nodes
+    return sys.intern(f"{metadata.namespace}/{service}"), _shared(nodes)
+
+
+@lru_cache(maxsize=1 << 14)
+def _shared(nodes: frozenset[NodeName]) -> frozenset[NodeName]:
+    """The same object for equal sets: there are many more slices than sets of nodes."""
+    return nodes

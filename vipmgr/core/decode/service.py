@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from vipmgr.core import wire
@@ -46,7 +48,7 @@ def decode_claim(service: wire.Service, opting: Opting) -> Claim | None:
         fault = error.rejection
     families, optional_second = _families(spec)
     return Claim(
-        key=f"{metadata.namespace}/{metadata.name}",
+        key=sys.intern(f"{metadata.namespace}/{metadata.name}"),
         uid=metadata.uid,
         namespace=metadata.namespace,
         created=created(metadata),
@@ -56,7 +58,7 @@ def decode_claim(service: wire.Service, opting: Opting) -> Claim | None:
         optional_second=optional_second,
         protocol=protocol,
         sharing_key=annotations.get(SHARING) or None,
-        ports=frozenset((port.protocol, port.port) for port in spec.ports or ()),
+        ports=_shared(frozenset((sys.intern(port.protocol), port.port) for port in spec.ports or ())),
         labels=metadata.labels or _NOTHING,
         selector=tuple(sorted((spec.selector or _NOTHING).items())),
         default_class=opting.default_class,
@@ -65,6 +67,12 @@ def decode_claim(service: wire.Service, opting: Opting) -> Claim | None:
         held=shown_addresses(service),
         fault=fault,
     )
+
+
+@lru_cache(maxsize=1 << 12)
+def _shared(ports: frozenset[tuple[str, int]]) -> frozenset[tuple[str, int]]:
+    """The same object for equal sets: most Services have the same few ports."""
+    return ports
 
 
 def shown_addresses(service: wire.Service) -> tuple[Address, ...]:
