@@ -17,7 +17,7 @@ from pathlib import Path
 
 from vipmgr.core.node_bgp import NodeBfd, NodeBgp, NodeBgpFamily, NodeBgpPeer, NodeBgpRoutes
 from vipmgr.lab.client import Lab
-from vipmgr.lab.routers import Bird, Frr, Router
+from vipmgr.lab.routers import LEASHED, Bird, Frr, Router
 from vipmgr.node.bgp.passwords import Passwords
 from vipmgr.node.bgp.speaker import Speaker
 from vipmgr.node.journal import Journal
@@ -26,7 +26,8 @@ from vipmgr.node.settings import Paths
 NODE, ROUTER = "196.168.223.1", "196.168.223.240"
 BIRD = f"""\
 protocol bfd {{ interface "eth0" {{ interval 50 ms; multiplier 3; }}; }}
-protocol bgp n1 {{ local {ROUTER} as 65000; neighbor {NODE} as 65001; bfd on; connect delay time 1;
+protocol bgp n1 {{ local {ROUTER} as 65000; neighbor {NODE} as 65001; bfd on;
+    connect retry time 1; connect delay time 1; error wait time 1, 2;
     ipv4 {{ import all; export none; }}; }}
 """
 FRR = f"""\
@@ -53,7 +54,7 @@ class Kernel:
     """The router's kernel as it tells of itself (`ip monitor`): the VIPs it has routes to. Events, no polling."""
 
     def __init__(self, lab: Lab) -> None:
-        self._command = lab.command("router", ["ip", "-4", "-o", "-rcvbuf", str(1 << 26), "monitor", "route"])
+        self._command = lab.command("router", [*LEASHED, "ip", "-4", "-o", "-rcvbuf", str(1 << 26), "monitor", "route"])
         self._changed = asyncio.Event()
         self.routes: set[str] = set()
 

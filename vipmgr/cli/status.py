@@ -75,6 +75,7 @@ def plain(view: Overview) -> dict[str, Any]:
         ],
         "nodes": [one._asdict() for one in view.nodes],
         "pools": [one._asdict() for one in view.pools],
+        "sessions": [{**one._asdict(), "since": iso(one.since) if one.since else None} for one in view.sessions],
     }
 
 
@@ -87,6 +88,7 @@ def told(view: Overview, now: float, *, wide: bool) -> Iterator[str]:
         yield paint(f"All well: {held} VIPs, each held by one of {len(view.nodes)} nodes.", GREEN)
     yield from _instances(view, now, wide=wide)
     yield from _nodes(view, wide=wide)
+    yield from _sessions(view, now)
     rows = [
         (one.name, one.protocol, f"{one.used} of {one.total}", "" if one.ready else "not ready") for one in view.pools
     ]
@@ -127,6 +129,23 @@ def _nodes(view: Overview, *, wide: bool) -> Iterator[str]:
     headers = ["NODE", "READY", "KEEPALIVED", "HOLDS", "PLAN", "DRAIN", "INTERFACES"]
     if rows:
         yield from ("", *_titled(*headers, *(["AGENT"] if wide else []), rows=rows))
+
+
+def _sessions(view: Overview, now: float) -> Iterator[str]:
+    rows = [
+        (
+            one.node,
+            f"{one.peer} ({one.address}, AS {one.asn})",
+            one.state,
+            ago(now - one.since) if one.since else "?",
+            one.bfd or "-",
+            str(one.losses),
+            str(one.routes),
+        )
+        for one in view.sessions
+    ]
+    if rows:
+        yield from ("", *_titled("NODE", "BGP SESSION WITH", "STATE", "FOR", "BFD", "LOST", "ROUTES", rows=rows))
 
 
 def _titled(*headers: str, rows: Sequence[tuple[str, ...]]) -> Iterator[str]:

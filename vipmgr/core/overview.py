@@ -8,7 +8,7 @@ from datetime import datetime
 from ipaddress import ip_address
 from typing import NamedTuple
 
-from vipmgr.core.bgp_report import announces
+from vipmgr.core.bgp_report import announces, complaints
 from vipmgr.core.keepalived_words import State
 from vipmgr.core.wire import Eip, InstanceState, Node, VipNode, VrrpInstance
 
@@ -66,6 +66,20 @@ class NodeRow(NamedTuple):
     version: str
 
 
+class SessionRow(NamedTuple):
+    """One BGP session. `since`: seconds since the epoch, 0 unknown. `routes`: prefixes the node announces at all."""
+
+    node: str
+    peer: str
+    address: str
+    asn: int
+    state: str
+    since: float
+    bfd: str
+    losses: int
+    routes: int
+
+
 class PoolRow(NamedTuple):
     name: str
     protocol: str
@@ -79,6 +93,7 @@ class Overview(NamedTuple):
     instances: tuple[InstanceRow, ...]
     nodes: tuple[NodeRow, ...]
     pools: tuple[PoolRow, ...]
+    sessions: tuple[SessionRow, ...] = ()
 
 
 class Place(NamedTuple):
@@ -104,7 +119,9 @@ def overview(cluster: Cluster) -> Overview:
         for name, eip in sorted(cluster.eips.items())
     )
     found = [*_instance_problems(cluster, instances), *_node_problems(cluster, nodes), *_pool_problems(cluster)]
-    return Overview(tuple(sorted(found, key=lambda one: not one.urgent)), instances, nodes, pools)
+    return Overview(
+        tuple(sorted(found, key=lambda one: not one.urgent)), instances, nodes, pools, tuple(_session_rows(cluster))
+    )
 
 
 def where(cluster: Cluster, question: str) -> list[Place]:
@@ -216,11 +233,24 @@ def _node_problems(cluster: Cluster, rows: Iterable[NodeRow]) -> Iterator[Proble
         for interface in row.interfaces:
             if interface.endswith("(down)"):
                 yield Problem(False, about, f"interface {interface}")
-        for one in node.status.strangers:
-            text = f"{one.source} speaks VRRP with VRID {one.virtual_router_id} on {one.interface}, and is not ours"
-            yield Problem(False, about, text)
+        yield from (Problem(False, about, complaint) for complaint in (*complaints(node), *_strangers(node)))
         if row.drain:
             yield Problem(False, about, f"is {row.drain}" + ("" if row.drain == "drained" else ", not done yet"))
+
+
+def _strangers(node: VipNode) -> Iterator[str]:
+    for one in node.status.strangers:
+        yield f"{one.source} speaks VRRP with VRID {one.virtual_router_id} on {one.interface}, and is not ours"
+
+
+def _session_rows(cluster: Cluster) -> Iterator[SessionRow]:
+    for name, node in sorted(cluster.nodes.items()):
+        if (status := node.status.bgp) is None:
+            continue
+        for one in status.sessions:
+            yield SessionRow(
+                name, one.peer, one.address, one.asn, one.state, seconds(one.since), one.bfd, one.losses, status.routes
+            )
 
 
 def _pool_problems(cluster: Cluster) -> Iterator[Problem]:

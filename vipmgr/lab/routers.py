@@ -19,6 +19,8 @@ from typing import IO, Any, Final, NamedTuple, Self
 from vipmgr.lab.client import Lab
 
 NAMESPACE: Final = "router"
+LEASHED: Final = ("setpriv", "--pdeathsig", "KILL")
+"""dies with the nsenter it was started by (FRR, which drops root, only with the lab)"""
 
 
 class Heard(NamedTuple):
@@ -96,7 +98,7 @@ class Router(ABC):
     def _run(self, *argv: str) -> None:
         log = (self.folder / f"{Path(argv[0]).name}.log").open("ab")
         self._logs.append(log)
-        command = self._lab.command(NAMESPACE, argv)
+        command = self._lab.command(NAMESPACE, [*LEASHED, *argv])
         self._processes.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
 
     def _ask(self, *argv: str) -> str:
