@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 
-from vipmgr.core.eligible import Sites, Stay, Survey, interface_name, stay, survey
+from vipmgr.core.eligible import Sites, Stay, interface_name, stay, survey
 from vipmgr.core.members import score
 from vipmgr.core.model import (
     Address,
@@ -30,6 +31,9 @@ from vipmgr.core.model import (
 from vipmgr.core.node_layer2 import NodeLayer2, NodeLayer2Address, NodeLayer2Pool
 from vipmgr.core.place import LOCAL_MEMBERS, no_node, weight_of
 
+Field = frozenset[tuple[NodeName, int]]
+"""nodes an address may be placed on, with the weight the pool's preferences give each"""
+
 
 @dataclass(slots=True)
 class Layer2Placement:
@@ -39,6 +43,24 @@ class Layer2Placement:
     instances: dict[str, Instance] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     recheck: datetime | None = None
+
+
+@lru_cache(maxsize=64)
+def _shared(field: Field) -> Field:
+    """The same object for equal fields, which makes remembering by it cheap."""
+    return field
+
+
+@lru_cache(maxsize=1 << 15)
+def _ranked(address: str, field: Field, endpoint_nodes: frozenset[NodeName] | None, size: int) -> tuple[NodeName, ...]:
+    """The first `size` nodes of the field for one address; with `endpoint_nodes` (the VIP is Local) those first: the
+    agents themselves see which have endpoints now. Remembered: asked for every address in every decision."""
+
+    def rank(entry: tuple[NodeName, int]) -> tuple[bool, int, int]:
+        node, weight = entry
+        return endpoint_nodes is not None and node not in endpoint_nodes, -weight, -score(address, node)
+
+    return tuple(node for node, _ in sorted(field, key=rank)[:size])
 
 
 def place_layer2(
@@ -78,16 +100,18 @@ class _Planner:
         if seen.recheck is not None:
             self.found.recheck = min(self.found.recheck or seen.recheck, seen.recheck)
         told: dict[NodeName, list[NodeLayer2Address]] = {}
+        field = _shared(frozenset((node, weight_of(pool, self.nodes.get(node))) for node in seen.choosable))
         for vip in vips:
-            self._address(pool, vip, seen, told)
+            self._address(pool, vip, field, told)
         stations = {node: self._mac(pool, node) for node in told}
         for node, addresses in told.items():
             self.parts.setdefault(node, []).append(self._part(pool, node, stations, addresses))
         if vips and not seen.choosable and seen.settled:
             self.found.problems.append(Problem(f"Eip/{pool.name}", Reason.NO_ELIGIBLE_NODE, no_node(pool, seen)))
 
-    def _address(self, pool: Pool, vip: Vip, seen: Survey, told: dict[NodeName, list[NodeLayer2Address]]) -> None:
-        ranked = self._ranked(pool, vip, seen.choosable)
+    def _address(self, pool: Pool, vip: Vip, field: Field, told: dict[NodeName, list[NodeLayer2Address]]) -> None:
+        size = max(pool.vrrp.members, LOCAL_MEMBERS) if vip.local else pool.vrrp.members
+        ranked = _ranked(str(vip.address), field, vip.endpoint_nodes if vip.local else None, size)
         owners = [one for one in self.owners.get(vip.address, ()) if one not in ranked]
         stays = {
             node: stay(pool, self.nodes.get(node), self.reports[node], self.sites.of(node, pool.interface), self.now)
@@ -108,16 +132,6 @@ class _Planner:
         self.found.instances[name] = Instance(
             name, pool.name, pool.interface, family_of(vip.address), 0, vip.address, (), (vip.address,)
         )
-
-    def _ranked(self, pool: Pool, vip: Vip, choosable: Iterable[NodeName]) -> tuple[NodeName, ...]:
-        """Nodes with endpoints first when the VIP is Local: the agents themselves see which have some now."""
-        size = max(pool.vrrp.members, LOCAL_MEMBERS) if vip.local else pool.vrrp.members
-
-        def rank(node: NodeName) -> tuple[bool, int, int]:
-            absent = vip.local and node not in vip.endpoint_nodes
-            return absent, -weight_of(pool, self.nodes.get(node)), -score(str(vip.address), node)
-
-        return tuple(sorted(choosable, key=rank)[:size])
 
     def _mac(self, pool: Pool, node: NodeName) -> str:
         site = self.sites.of(node, pool.interface)
