@@ -32,8 +32,10 @@ class Node:
         await self.say()
 
     async def say(self, **states: tuple[str, str]) -> None:
-        """`states`: instance, with _ for -, -> (state, reason)."""
+        """`states`: instance, with _ for -, -> (state, reason); BACKUP for what else its plan names."""
         there = await self._client.get(VIP_NODES, self.name)
+        planned = {one.name: ("BACKUP", "started") for one in there.spec.instances or ()}
+        said = planned | {name.replace("_", "-"): state for name, state in states.items()}
         status: dict[str, Any] = {
             "revision": there.spec.revision,
             "listeningSince": "2026-01-01T00:00:00Z",
@@ -41,8 +43,8 @@ class Node:
                 {"name": "eth0", "index": 2, "mac": "02:00:00:00:00:01", "up": True, "addresses": [self._address]}
             ],
             "instances": [
-                {"name": name.replace("_", "-"), "state": state, "reason": reason, "since": stamp(), "priority": 252}
-                for name, (state, reason) in states.items()
+                {"name": name, "state": state, "reason": reason, "since": stamp(), "priority": 252}
+                for name, (state, reason) in said.items()
             ],
         }
         await self._client.patch(VIP_NODES, self.name, {"status": status}, subresource="status")
@@ -72,12 +74,18 @@ async def two_nodes(client: Client, cluster: Cluster) -> tuple[Node, Node]:
     return nodes
 
 
-async def told(client: Client, node: Node, vip: str) -> VipNode:
+async def told(nodes: tuple[Node, Node], vip: str) -> list[VipNode]:
+    """Both plans, once they have it: the second node is told after the first has confirmed that it runs."""
+
     async def fact() -> bool:
-        return vip in (await node.get()).spec.keepalived
+        plans = [vip in (await node.get()).spec.keepalived for node in nodes]
+        for node, planned in zip(nodes, plans, strict=True):
+            if planned:
+                await node.say()
+        return all(plans)
 
     await until(fact)
-    return await node.get()
+    return [await node.get() for node in nodes]
 
 
 async def test_an_address_is_registered_and_then_told_to_its_nodes(
@@ -89,10 +97,9 @@ async def test_an_address_is_registered_and_then_told_to_its_nodes(
         one = await instance(client)
         assert (one.spec.eip, one.spec.interface, one.spec.vips) == ("pool", "eth0", ["10.0.0.10"])
         assert 1 <= one.spec.virtual_router_id <= 255
-        for node in nodes:
-            spec = (await told(client, node, "10.0.0.10")).spec
-            assert [each.virtual_router_id for each in spec.instances] == [one.spec.virtual_router_id]
-            assert spec.published_at
+        for plan in await told(nodes, "10.0.0.10"):
+            assert [each.virtual_router_id for each in plan.spec.instances] == [one.spec.virtual_router_id]
+            assert plan.spec.published_at
 
 
 async def test_a_node_is_written_only_when_its_revision_differs(
@@ -101,9 +108,7 @@ async def test_a_node_is_written_only_when_its_revision_differs(
     nodes = await two_nodes(client, cluster)
     async with running(server) as controller:
         await instance(client)
-        before = [await told(client, node, "10.0.0.10") for node in nodes]
-        for node in nodes:
-            await node.say()
+        before = await told(nodes, "10.0.0.10")
         passes = controller.passes
         await cluster.eip("other", "10.5.0.0/24")
         await until(lambda: controller.passes > passes)
@@ -119,11 +124,10 @@ async def test_a_node_is_written_only_when_its_revision_differs(
 async def test_a_move_is_told_on_the_service_and_in_the_status(
     server: ApiServer, client: Client, cluster: Cluster
 ) -> None:
-    first, second = await two_nodes(client, cluster)
+    first, second = nodes = await two_nodes(client, cluster)
     async with running(server):
         one = await instance(client)
-        for node in (first, second):
-            await told(client, node, "10.0.0.10")
+        await told(nodes, "10.0.0.10")
         key = one.metadata.name.replace("-", "_")
         await first.say(**{key: ("MASTER", "started")})
         await second.say(**{key: ("BACKUP", "started")})
@@ -157,9 +161,7 @@ async def test_an_address_stays_recorded_until_the_nodes_were_told_to_drop_it(
     nodes = await two_nodes(client, cluster)
     async with running(server):
         await instance(client)
-        for node in nodes:
-            await told(client, node, "10.0.0.10")
-            await node.say()
+        await told(nodes, "10.0.0.10")
         server.faults.set(error_rate=1.0, only="/vipnodes/")
         await client.delete(SERVICES, "web", namespace="default")
 
