@@ -90,8 +90,8 @@ def bird_config():
 
 
 def frr_config():
-    lines = ["router bgp 65000", " bgp router-id 196.168.223.240", " no bgp ebgp-requires-policy",
-             " no bgp default ipv4-unicast", " bgp graceful-restart", " bgp bestpath as-path multipath-relax"]  # fmt: skip
+    lines = ["router bgp 65000", "bgp router-id 196.168.223.240", "no bgp ebgp-requires-policy"]
+    lines += ["no bgp default ipv4-unicast", "bgp graceful-restart", "bgp bestpath as-path multipath-relax"]
     for name in NODES:
         lines += [f" neighbor {V4[name]} remote-as 65001", f" neighbor {V4[name]} password {PASSWORD}",
                   f" neighbor {V4[name]} bfd 3 50 50", f" neighbor {V4[name]} timers connect 1",

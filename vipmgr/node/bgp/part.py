@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -10,7 +12,7 @@ from vipmgr.core.bgp_routes import health_ports
 from vipmgr.core.node_bgp import NodeBgp, NodeBgpStatus
 from vipmgr.core.wire import VipNodeSpec
 from vipmgr.kube.client import Client
-from vipmgr.node.bgp.passwords import Passwords
+from vipmgr.node.bgp.passwords import AGAIN_SECONDS, Passwords
 from vipmgr.node.endpoint_poll import EndpointPoll
 from vipmgr.node.journal import Journal
 from vipmgr.node.settings import Paths
@@ -32,6 +34,7 @@ class BgpPart:
         self._drain = False
         self._first = asyncio.Event()
         self._attached = asyncio.Event()
+        self._told = asyncio.Event()
         self._speaker: Speaker | None = None
         self._poll: EndpointPoll | None = None
 
@@ -77,8 +80,20 @@ class BgpPart:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(speaker.run())
                 tasks.create_task(self._publish())
+                tasks.create_task(self._keep_passwords(speaker))
         finally:
             await self._poll.close()
+
+    async def _keep_passwords(self, speaker: Speaker) -> None:
+        """Beside the speaker, which must not wait for an API server."""
+        while True:
+            peers = self._plan.peers if self._plan is not None else ()
+            if await self._passwords.refresh(peers, time.monotonic()):
+                speaker.wake()
+                self._report()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._told.wait(), AGAIN_SECONDS)
+            self._told.clear()
 
     async def _publish(self) -> None:
         await self._attached.wait()
@@ -97,6 +112,7 @@ class BgpPart:
         if speaker is None or self._poll is None:
             return
         speaker.plan, speaker.drain = self._plan, self._drain
+        self._told.set()
         self._poll.watch(health_ports(self._plan) if self._plan is not None else ())
         speaker.wake()
         self._report()

@@ -5,10 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable
+from typing import Final
 
 from vipmgr.core.node_bgp import IN_PEER, NodeBgpPeer
 from vipmgr.kube.client import ApiError, Client
 from vipmgr.kube.resources import BGP_PEERS, SECRETS
+
+REFRESH_SECONDS: Final = 60.0
+AGAIN_SECONDS: Final = 3.0
 
 
 class Passwords:
@@ -17,6 +21,8 @@ class Passwords:
     def __init__(self, namespace: str) -> None:
         self._namespace = namespace
         self._known: dict[tuple[str, str, int], str] = {}
+        self._tried: frozenset[tuple[str, str, int]] = frozenset()
+        self._read_at = 0.0
         self.client: Client | None = None
         self.problems: dict[str, str] = {}
         """BgpPeer -> why its password cannot be read, naming the field"""
@@ -24,22 +30,26 @@ class Passwords:
     def of(self, peer: NodeBgpPeer) -> str | None:
         return self._known.get(_key(peer)) if peer.password else ""
 
-    async def refresh(self, peers: Iterable[NodeBgpPeer]) -> bool:
-        """Read those in Secrets again, others once. True: something is another than before. An API server that does
-        not answer leaves everything as it was."""
+    async def refresh(self, peers: Iterable[NodeBgpPeer], now: float) -> bool:
+        """Read what is not known, and once a minute those in Secrets again. True: something changed. An API server that
+        does not answer leaves everything as it was."""
         wanted = {_key(peer): peer for peer in peers if peer.password}
-        before = dict(self._known)
+        pause = REFRESH_SECONDS if wanted.keys() <= self._known.keys() else AGAIN_SECONDS
+        if self.client is None or (wanted.keys() <= self._tried and now < self._read_at + pause):
+            return False
+        before = (self._known, self.problems)
+        self._read_at, self._tried = now, frozenset(wanted)
         self._known = {key: text for key, text in self._known.items() if key in wanted}
         self.problems = {}
         for key, peer in wanted.items():
-            if self.client is None or (key in self._known and peer.password == IN_PEER):
+            if key in self._known and peer.password == IN_PEER:
                 continue
             try:
                 self._known[key] = await self._read(self.client, peer)
             except (ApiError, ValueError) as error:
                 field = "spec.conf.authPassword" if peer.password == IN_PEER else "spec.passwordSecret"
                 self.problems[peer.name] = f"{field}: {error}"
-        return self._known != before
+        return (self._known, self.problems) != before
 
     async def _read(self, client: Client, peer: NodeBgpPeer) -> str:
         if peer.password == IN_PEER:

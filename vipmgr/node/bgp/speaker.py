@@ -81,7 +81,6 @@ class Speaker:
         watching = asyncio.create_task(self._watch(daemon))
         try:
             while True:
-                await self._passwords.refresh(self.plan.peers if self.plan is not None else ())
                 await self._carry_out(daemon)
                 self._mark()
                 self._changed()
@@ -96,7 +95,7 @@ class Speaker:
 
     async def _pause(self, watching: asyncio.Task[None]) -> None:
         """Until there is news, or it is time to look; raises what ended the watch."""
-        seconds = AGAIN_SECONDS if self.refusals or self._passwords.problems else LOOK_SECONDS
+        seconds = AGAIN_SECONDS if self.refusals else LOOK_SECONDS
         news = asyncio.create_task(self._news.wait())
         try:
             done, _ = await asyncio.wait({news, watching}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
