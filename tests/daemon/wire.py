@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 
@@ -59,18 +59,23 @@ class Node:
         (self.folder / "keepalived.conf").write_text(conf)
         self.process.send_signal(signal.SIGHUP)
 
-    def ask_to_stop(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-
     def stop(self) -> None:
-        self.ask_to_stop()
-        if self.process is not None:
-            self.process.wait(timeout=10)
+        assert self.process is not None
+        self.process.terminate()
+        self.process.wait(timeout=10)
 
     def close(self) -> None:
-        self.stop()
+        """Kills whatever runs in the node: an orderly end takes keepalived over a second."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+        while left := ip("netns", "pids", self.namespace).split():
+            for pid in left:
+                with suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
+            time.sleep(0.005)
         os.close(self._fifo)
+        ip("netns", "del", self.namespace)
 
     def track(self, name: str, value: int) -> None:
         """By rename, as the agent does: keepalived may read a file between its truncation and its writing."""
@@ -131,8 +136,5 @@ def wire(nodes: dict[str, list[tuple[str, list[str]]]], folder: Path) -> Iterato
         yield made
     finally:
         for node in made.values():
-            node.ask_to_stop()
-        for node in made.values():
             node.close()
-        for name in ["sw", *(node.namespace.removeprefix(f"{mark}-") for node in made.values())]:
-            ip("netns", "del", f"{mark}-{name}")
+        ip("netns", "del", f"{mark}-sw")

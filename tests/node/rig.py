@@ -147,6 +147,12 @@ class Node:
         self.agent.send_signal(number)
         self.agent.wait(10)
 
+    def track(self, name: str, value: int) -> None:
+        """What an agent would write, as it does: by rename."""
+        new = self.run / f"{name}.new"
+        new.write_text(f"{value}\n")
+        new.rename(self.run / "track" / name)
+
     def want(self, spec: VipNodeSpec) -> VipNodeSpec:
         assert self.agent is not None
         assert self.agent.stdin is not None
@@ -190,21 +196,23 @@ class Node:
     def log(self) -> str:
         return (self.run / "keepalived.log").read_text(errors="replace").replace("\0", "")
 
-    def close(self) -> None:
+    def kill(self) -> None:
+        """Whatever runs in the node, orphans too: an orderly end takes keepalived over a second."""
         for process in self._processes:
-            if process.poll() is None:
-                process.terminate()
-        for process in self._processes:
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            process.kill()
+            process.wait()
             if process.stdin is not None:
                 with contextlib.suppress(OSError):
                     process.stdin.close()
-        sh("ip", "netns", "del", self.netns, check=False)
+        while left := sh("ip", "netns", "pids", self.netns).split():
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
+            time.sleep(0.005)
+
+    def close(self) -> None:
+        self.kill()
+        sh("ip", "netns", "del", self.netns)
 
 
 class Segment:

@@ -128,7 +128,7 @@ def test_a_full_disk_refuses_the_plan_and_keeps_the_old_one(wire: Segment) -> No
         saved = msgspec.json.decode((node.state / "plan.json").read_bytes())
         assert saved["spec"]["revision"] == status["revision"]
     finally:
-        node.close()
+        node.kill()
         sh("umount", "-l", str(node.state))
 
 
