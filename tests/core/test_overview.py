@@ -123,7 +123,7 @@ def test_live_members_come_in_the_order_of_rank():
 
 
 def test_a_layer2_address_is_where_a_node_reports_it():
-    report = {"announced": {"pool": [{"address": "10.0.0.5/32"}]}}
+    report = {"addresses": [{"address": "10.0.0.5", "eip": "pool", "interface": "eth0", "state": "MASTER"}]}
     world = cluster([node("n1"), node("n2", layer2=report)], eips=[pool("layer2")])
     [place] = where(world, "10.0.0.5")
     assert (place.nodes, place.protocol, place.services) == (("n2",), "layer2", ("a/web",))

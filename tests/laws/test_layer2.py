@@ -1,4 +1,4 @@
-"""layer2 ownership, model-checked: agents on a simulated wire and API server with delay, loss, cuts, outages and sleeps."""
+"""layer2 ownership, model-checked: agents on a simulated wire and API server with delay, loss, cuts and sleeps."""
 
 from __future__ import annotations
 
@@ -327,6 +327,32 @@ def test_an_owner_that_slept_does_not_answer_before_it_knows(seed: int, seconds:
     assert world.longest_two_owners <= ONE_TICK
 
 
+FAULTS = ("api", "wire", "sleep", "drain", "link", "kill", "all-api")
+
+
+def disturb(world: World, agent: Agent, fault: str, data: st.DataObject) -> None:
+    match fault:
+        case "api":
+            agent.on_api = not agent.on_api
+        case "all-api":
+            for one in world.agents.values():
+                one.on_api = not one.on_api
+        case "wire":
+            world.groups[agent.name] ^= 1
+        case "sleep":
+            agent.asleep_until = world.now + data.draw(st.floats(0.1, 4.0))
+        case "drain":
+            agent.obstacle = None if agent.obstacle else Obstacle.DRAINING
+            world.write_lease(agent)
+        case "link":
+            agent.on_wire = not agent.on_wire
+            agent.obstacle = None if agent.on_wire else Obstacle.LINK_DOWN
+            world.write_lease(agent)
+        case "kill":
+            agent.alive = not agent.alive
+            agent.state = State()
+
+
 @given(SEEDS, st.data())
 @settings(max_examples=12, deadline=None)
 def test_whatever_happened_once_it_is_quiet_there_is_exactly_one_owner(seed: int, data: st.DataObject) -> None:
@@ -334,26 +360,7 @@ def test_whatever_happened_once_it_is_quiet_there_is_exactly_one_owner(seed: int
     world.loss = data.draw(st.sampled_from([0.0, 0.05, 0.2]))
     for _ in range(data.draw(st.integers(1, 8))):
         agent = world.agents[data.draw(st.sampled_from(sorted(world.agents)))]
-        match data.draw(st.sampled_from(["api", "wire", "sleep", "drain", "link", "kill", "all-api"])):
-            case "api":
-                agent.on_api = not agent.on_api
-            case "all-api":
-                for one in world.agents.values():
-                    one.on_api = not one.on_api
-            case "wire":
-                world.groups[agent.name] ^= 1
-            case "sleep":
-                agent.asleep_until = world.now + data.draw(st.floats(0.1, 4.0))
-            case "drain":
-                agent.obstacle = None if agent.obstacle else Obstacle.DRAINING
-                world.write_lease(agent)
-            case "link":
-                agent.on_wire = not agent.on_wire
-                agent.obstacle = None if agent.on_wire else Obstacle.LINK_DOWN
-                world.write_lease(agent)
-            case "kill":
-                agent.alive = not agent.alive
-                agent.state = State()
+        disturb(world, agent, data.draw(st.sampled_from(FAULTS)), data)
         world.run(data.draw(st.floats(0.1, 4.0)))
     world.loss = 0.0
     for agent in world.agents.values():

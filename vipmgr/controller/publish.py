@@ -18,7 +18,7 @@ from vipmgr.log import get_log
 log = get_log(__name__)
 
 IN_FLIGHT: Final = 24
-"""the API server's own limit is near 400 writes a second; more in flight only adds latency (docs/kubernetes.md)"""
+"""the API server's own limit is near 400 writes a second; more in flight only adds latency"""
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 60.0
 _NOTICES: Final = 5000

@@ -116,8 +116,8 @@ class State:
 
     `epoch`: of our own claim while owner or in doubt, else the highest heard. `rival`: (epoch, node) of the highest
     claim known of another node. `contact`: the epoch under which its owner was last heard on the wire, `told`: the
-    highest that a Lease showed. `unanswered`: probes in a row, and `frames`: how many frames the interface had received before the first of them. `stranger`: a
-    station that is none of ours and uses the address.
+    highest that a Lease showed. `unanswered`: probes in a row, and `frames`: how many frames the interface had
+    received before the first of them. `stranger`: a station that is none of ours and uses the address.
     """
 
     standing: Standing = Standing.STANDBY

@@ -310,8 +310,8 @@ class VipNodeSpec(Wire):
     """Written by the controller alone. `revision` is a digest of everything else in the spec.
 
     `layer2` and `bgp` are the parts of those protocols; `reach` lists the targets of `can_reach:` to resolve.
-    Outside the revision, for the controller itself: `published_at` (RFC 3339), and `unsettled`, instance -> VIPs of earlier
-    revisions that may be live on the node until it confirms this one.
+    Outside the revision, for the controller itself: `published_at` (RFC 3339), and `unsettled`, instance -> VIPs of
+    earlier revisions that may be live on the node until it confirms this one.
     """
 
     revision: str = ""
