@@ -55,6 +55,9 @@ def dark_time(old: Spell, new: Spell, clock_error: float, *, overlapping: bool) 
     low, high = max(0.0, new.start - old.end - error), max(0.0, new.start - old.end + error)
     if not advert:
         return _ms(low, high)
+    if old.reason == MoveReason.HIGHER_PRIORITY and _timed_out(new):
+        # it lived, but not for the new one, which the old then heard of: some may have reached it all the time
+        return _ms(0.0, 3 * advert + skew)
     if old.reason == MoveReason.HIGHER_PRIORITY:
         return _ms(0.0, advert)
     if old.node == new.node:
@@ -66,6 +69,10 @@ def dark_time(old: Spell, new: Spell, clock_error: float, *, overlapping: bool) 
         told = new.begun is not None and new.begun.priority > 0
         return _ms(max(low, skew) if told else low, max(high, skew))
     return _narrow((2 * advert + skew, 3 * advert + skew), (low, high))
+
+
+def _timed_out(new: Spell) -> bool:
+    return new.begun is not None and new.begun.reason == MoveReason.ADVERT_TIMEOUT
 
 
 def _narrow(timed: tuple[float, float], measured: tuple[float, float]) -> Dark:
