@@ -80,8 +80,9 @@ class Kernel:
 
 
 class Bench:
-    def __init__(self, lab: Lab, vips: int) -> None:
+    def __init__(self, lab: Lab, router: Router, vips: int) -> None:
         self.lab = lab
+        self.router = router
         self.vips = vips
         self.kernel = Kernel(lab)
         folder = lab.state / "nodes" / "n1"
@@ -116,6 +117,8 @@ class Bench:
 
     async def silent_cut(self) -> float:
         """Until the first route is gone: the moment the router knows."""
+        while not await asyncio.to_thread(self.router.bfd_up):  # noqa: ASYNC110 - the router has to be asked
+            await asyncio.sleep(0.1)
         began = await asyncio.to_thread(self.lab.fault, "silent-cut", "n1")
         offset = time.time() - time.monotonic()
         known = await self.kernel.until(lambda routes: len(routes) < self.vips)
@@ -141,10 +144,10 @@ class Bench:
 
 
 def measure(maker: type[Router], config: str, vips: int, runs: int) -> dict[str, list[float]]:
-    with Lab(nodes=1, bare=True) as lab, maker(lab, config):
+    with Lab(nodes=1, bare=True) as lab, maker(lab, config) as router:
         argv = ["gobgpd", "--api-hosts", "unix:///run/vipmgr/gobgpd.sock", "--pprof-disable", "-l", "warn"]
         lab.ask("run", node="n1", name="gobgpd", argv=argv)
-        return asyncio.run(Bench(lab, vips).run(runs))
+        return asyncio.run(Bench(lab, router, vips).run(runs))
 
 
 def main() -> int:

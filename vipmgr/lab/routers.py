@@ -86,6 +86,10 @@ class Router(ABC):
     def sessions(self) -> dict[str, str]:
         """The sessions that stand, by the router's name for them, and since when: equal again if none was lost."""
 
+    @abstractmethod
+    def bfd_up(self) -> int:
+        """How many BFD sessions are up."""
+
     def next_hops(self, prefix: str) -> set[str]:
         return {one.next_hop for one in self.paths(prefix)}
 
@@ -153,6 +157,9 @@ protocol kernel { learn off; ipv6 { export all; }; merge paths on limit 64; }
         rows = [line.split() for line in self._bird("show", "protocols").splitlines()]
         return {row[0]: row[4] for row in rows if row[-1:] == ["Established"]}
 
+    def bfd_up(self) -> int:
+        return sum(line.split()[2:3] == ["Up"] for line in self._bird("show", "bfd", "sessions").splitlines())
+
     def _answers(self) -> bool:
         return "ready" in self._bird("show", "status")
 
@@ -209,6 +216,9 @@ class Frr(Router):
             for name, one in peers.items()
             if isinstance(one, dict) and one.get("bgpState") == "Established"
         }
+
+    def bfd_up(self) -> int:
+        return self._vtysh("show bfd peers json").count('"status":"up"')
 
     def _answers(self) -> bool:
         return bool(self._vtysh("show version"))

@@ -14,6 +14,7 @@ from vipmgr.node.journal import Journal, utc
 
 NOBODY: Final = "invalid IP"
 """the address of the first event of a watch"""
+_UNDER_WAY: Final = ("OPENSENT", "OPENCONFIRM", ESTABLISHED)
 
 
 @dataclass(slots=True)
@@ -33,6 +34,8 @@ class Sessions:
         self._known: dict[str, _Session] = {}
         self._names: dict[str, str] = {}
         self.changes = 0
+        self.fallen: set[str] = set()
+        """addresses of sessions that went down while they stood or came up; whoever reads it clears it"""
 
     def expect(self, peers: Sequence[NodeBgpPeer]) -> None:
         """The sessions of the plan; others are forgotten."""
@@ -93,6 +96,8 @@ class Sessions:
 
     def _moved(self, address: str, known: _Session, state: str, peer: pb.Peer) -> None:
         before, known.state = known.state, state
+        if state == "IDLE" and before in _UNDER_WAY:
+            self.fallen.add(address)
         known.since = time.time()
         if ESTABLISHED not in (before, state):
             return

@@ -159,6 +159,7 @@ class Speaker:
         """A step that is refused is reported and tried again; the others go on."""
         self.refusals = {}
         self.sessions.expect(self.plan.peers if self.plan is not None else ())
+        await self._renew(daemon)
         wanted = self._wanted()
         for step in core.steps(self._held, wanted):
             try:
@@ -172,6 +173,19 @@ class Speaker:
                     return
                 continue
             self._held = core.after(self._held, step)
+
+    async def _renew(self, daemon: Gobgpd) -> None:
+        """Take out sessions with BFD that fell, so that they are made anew: nothing is lost by it.
+
+        gobgpd resets a session whenever its BFD goes down, and keeps a reset for a session that is idle already until
+        the next one comes up. BIRD ends BFD with the session: without this, each would bring down what the other
+        begins, for ever.
+        """
+        fallen, self.sessions.fallen = self.sessions.fallen, set()
+        for address in fallen & self._held.sessions.keys():
+            if self._held.sessions[address].settings.bfd is not None:
+                await daemon.delete_peer(address)
+                self._held = core.after(self._held, core.DropSession(address))
 
     async def _do(self, daemon: Gobgpd, step: core.Step) -> None:
         match step:
