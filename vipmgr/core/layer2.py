@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import floor
+from typing import Final
 
 from vipmgr.core.model import Address, NodeName
 from vipmgr.core.neighbour import Mac
@@ -170,7 +171,8 @@ Effect = Probe | Announce | Moved
 class View:
     """What one step sees. `synced`: the peers' Leases were listed (or the API server has been away for an expiry).
 
-    `frames`: how many frames the interface has received so far, of whatever kind.
+    `frames`: how many frames about our addresses the interface has received so far. Not of whatever kind: a switch that
+    is cut off itself still talks.
     """
 
     node: NodeName
@@ -180,6 +182,9 @@ class View:
     synced: bool
     timings: Timings
     frames: int = 0
+
+
+_ALOUD: Final = 2
 
 
 def step(view: View, state: State, now: float) -> tuple[State, tuple[Effect, ...]]:
@@ -271,7 +276,7 @@ def _may_be_deaf(view: View, state: State, rival: tuple[int, NodeName] | None, *
     """Nothing at all has come in since the silence began, and there is somebody who should be heard or could serve."""
     holder = rival[1] if rival else None
     others = any(_able(view, one.node) for one in view.vip.candidates if one.node not in (view.node, holder))
-    return view.frames == state.frames and (fresh or others)
+    return view.frames <= state.frames and (fresh or others)
 
 
 def _probe(
@@ -279,8 +284,9 @@ def _probe(
 ) -> tuple[State, tuple[Effect, ...]]:
     """The next probe when it is due; the address itself when enough stayed unanswered.
 
-    All but the last go to the holder alone: the shell sends one for all the addresses that it asks the same station
-    about. The last asks everybody for this very address: a holder whose network card was changed must be found, too.
+    The first goes to the holder alone: the shell sends one for all the addresses that it asks the same station about.
+    From the second unanswered on everybody is asked for this very address: a holder whose network card was changed must
+    be found, too, and the others in the ranking hear that this node's wire is alive.
     """
     if now < state.probe_due:
         return state, ()
@@ -288,7 +294,7 @@ def _probe(
         return _take(view, state, Cause.SILENT if holder else Cause.FIRST_CLAIM, holder, now)
     asked = replace(state, unanswered=state.unanswered + 1, probe_due=_next_round(now, view.timings.probe_interval))
     mac = next((one.mac for one in view.vip.candidates if one.node == holder), None)
-    to = mac if asked.unanswered < view.timings.misses + view.timings.patience * place else None
+    to = mac if asked.unanswered < _ALOUD else None
     return asked, (Probe(view.vip.address, view.vip.interface, to),)
 
 

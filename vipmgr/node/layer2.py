@@ -25,7 +25,7 @@ from vipmgr.core.respond import Answer, Heard, Post, Standing, announcements, pr
 from vipmgr.log import get_log
 from vipmgr.node.endpoint_poll import EndpointPoll
 from vipmgr.node.journal import Journal, utc
-from vipmgr.node.layer2_wire import Ear, received_frames
+from vipmgr.node.layer2_wire import Ear
 
 log = get_log(__name__)
 
@@ -87,7 +87,6 @@ class Layer2:
         self._drain = False
         self._stopping = False
         self._last = clock()
-        self._frames: dict[str, int] = {}
         self._asked: dict[tuple[int, bytes, int], float] = {}
         self._vouched: dict[tuple[int, bytes], float] = {}
         self._claimed: dict[Address, int] = {}
@@ -208,8 +207,6 @@ class Layer2:
     def step(self) -> None:
         """Look at every address that is due."""
         now = self._clock()
-        if any(one.state.standing is Standing.STANDBY for one in self._watches.values()):
-            self._frames = received_frames()
         late = now - self._last
         self._last = now
         if not self.synced and now - self._begun > _WITHOUT_API_SECONDS:
@@ -272,7 +269,9 @@ class Layer2:
             self._put(one, *machine.slept(self._view(one), own, now))
 
     def _view(self, one: Watch) -> View:
-        frames = self._frames.get(one.vip.interface, 0)
+        link = self._links.get(one.vip.interface)
+        ear = self._ears.get(link.index) if link is not None else None
+        frames = ear.packets if ear is not None else 0
         return View(self._node, one.vip, self.peers, self._obstacle(one), self.synced, one.timings, frames)
 
     def _obstacle(self, one: Watch) -> Obstacle | None:

@@ -11,7 +11,6 @@ import socket
 import struct
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, IPv6Address
-from pathlib import Path
 from typing import Final
 
 from vipmgr.core.layer2_filter import assemble
@@ -26,7 +25,6 @@ _ETHERTYPE: Final = {Family.IPV4: 0x0806, Family.IPV6: 0x86DD}
 _GROUPS_PER_SOCKET: Final = 64
 """each costs the socket some of its net.core.optmem_max"""
 _BATCH: Final = 64
-_COUNTERS: Final = Path("/proc/net/dev")
 _LONGEST: Final = 2048
 _SEND_BYTES: Final = 1024 * 1024
 _SO_SNDBUFFORCE: Final = 32
@@ -146,12 +144,3 @@ class Ear:
     def _request(self, group: IPv6Address) -> bytes:
         """struct ipv6_mreq"""
         return group.packed + struct.pack("=i", self.index)
-
-
-def received_frames() -> dict[str, int]:
-    """Interface -> frames received since it is there (/proc/net/dev)."""
-    found: dict[str, int] = {}
-    for line in _COUNTERS.read_text(encoding="ascii").splitlines()[2:]:
-        name, _, counts = line.partition(":")
-        found[name.strip()] = int(counts.split()[1])
-    return found
