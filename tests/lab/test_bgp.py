@@ -229,6 +229,17 @@ def test_a_password_in_the_peer_itself_works_and_goes_nowhere_else(lab, vips):
     all_standing(lab)
 
 
+def test_a_password_that_cannot_be_read_is_named_and_leaves_the_session_as_it_was(lab, router, vips):
+    all_standing(lab)
+    before = router.sessions()
+    lab.patch("BgpPeer", "over4", {"spec": {"passwordSecret": {"name": "vipmgr-bgp", "key": "absent"}}})
+    said = lab.wait(lambda: lab.get("VipNode", "n1")["status"]["bgp"].get("problem"), "the node says so")
+    assert said == "spec.passwordSecret: Secret vipmgr-system/vipmgr-bgp has no entry absent"
+    lab.patch("BgpPeer", "over4", {"spec": {"passwordSecret": {"name": "vipmgr-bgp", "key": "router"}}})
+    lab.wait(lambda: not lab.get("VipNode", "n1")["status"]["bgp"].get("problem"), "all is well again")
+    assert router.sessions() == before
+
+
 def test_other_vips_and_peers_flap_no_session(lab, router, vips):
     all_standing(lab)
     before = router.sessions()

@@ -84,7 +84,7 @@ class Router(ABC):
 
     @abstractmethod
     def sessions(self) -> dict[str, str]:
-        """The sessions that stand, by the router's name for them, and since when: equal again if none was lost."""
+        """The sessions that stand, by the router's name for them; the text is another once a session was lost."""
 
     @abstractmethod
     def bfd_up(self) -> int:
@@ -212,7 +212,7 @@ class Frr(Router):
     def sessions(self) -> dict[str, str]:
         peers: dict[str, Any] = self._json("show bgp neighbors json")
         return {
-            name: str(one["bgpTimerUpEstablishedEpoch"])
+            name: f"{one['connectionsEstablished']} times up, {one['connectionsDropped']} times lost"
             for name, one in peers.items()
             if isinstance(one, dict) and one.get("bgpState") == "Established"
         }
