@@ -9,54 +9,28 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from ipaddress import ip_address
+from dataclasses import replace
 from typing import Any, Final
 
 from vipmgr.core import layer2 as machine
 from vipmgr.core.kernel_view import Link
-from vipmgr.core.layer2 import Announce, Candidate, Effect, Layer2Vip, Moved, Obstacle, Peer, Probe, State, View
+from vipmgr.core.layer2 import Announce, Effect, Moved, Obstacle, Peer, Probe, State, View
 from vipmgr.core.layer2_story import WORDS, advert_ms, evidence, reason
 from vipmgr.core.model import Address, MoveReason, NodeName
-from vipmgr.core.node_layer2 import NodeLayer2, NodeLayer2Pool, NodeLayer2State, NodeLayer2Status
-from vipmgr.core.respond import Answer, Heard, Post, Standing, announcements, probe, respond
+from vipmgr.core.node_layer2 import NodeLayer2, NodeLayer2State, NodeLayer2Status
+from vipmgr.core.respond import Heard, Post, Standing
 from vipmgr.log import get_log
 from vipmgr.node.endpoint_poll import EndpointPoll
 from vipmgr.node.journal import Journal, utc
-from vipmgr.node.layer2_wire import Ear
+from vipmgr.node.layer2_ears import Ears
+from vipmgr.node.layer2_watch import Counters, Watch, watches_of
 
 log = get_log(__name__)
 
 _IDLE_SECONDS: Final = 0.15
 _HANDOVER_SECONDS: Final = 0.8
 _WITHOUT_API_SECONDS: Final = 3.0
-
-
-@dataclass(slots=True)
-class Watch:
-    """One address of the plan. `due`: no step is needed before, unless something happens."""
-
-    vip: Layer2Vip
-    timings: machine.Timings
-    leaving: bool
-    state: State = field(default_factory=State)
-    since: str = ""
-    reason: str = ""
-    obstacle: Obstacle | None = None
-    due: float = 0.0
-
-
-class Counters:
-    """What a scrape shows, besides the states."""
-
-    def __init__(self) -> None:
-        self.answers = 0
-        self.silences: Counter[str] = Counter()
-        self.probes = 0
-        self.announcements = 0
-        self.transitions: Counter[tuple[str, str]] = Counter()
 
 
 class Layer2:
@@ -79,15 +53,12 @@ class Layer2:
         self.synced = False
         self._begun = clock()
         self._watches: dict[Address, Watch] = {}
-        self._links: dict[str, Link] = {}
-        self._macs: dict[int, bytes] = {}
-        self._ears: dict[int, Ear] = {}
-        self._posts: dict[int, dict[Address, Post]] = {}
+        self._ears = Ears(self.counters, self._awake, self._listen_to)
         self._poll = EndpointPoll(self._endpoints_changed)
         self._drain = False
         self._stopping = False
         self._last = clock()
-        self._asked: dict[tuple[int, bytes, int], float] = {}
+        self._nap = _IDLE_SECONDS
         self._vouched: dict[tuple[int, bytes], float] = {}
         self._claimed: dict[Address, int] = {}
         self._work = asyncio.Event()
@@ -99,7 +70,7 @@ class Layer2:
     def want(self, spec: NodeLayer2 | None, *, drain: bool) -> None:
         """The plan. What is no longer in it is let go at once."""
         self._drain = drain
-        wanted = {one.vip.address: one for pool in (spec.pools if spec else ()) for one in _watches(pool)}
+        wanted = {one.vip.address: one for pool in (spec.pools if spec else ()) for one in watches_of(pool)}
         for address in self._watches.keys() - wanted.keys():
             self._drop(address)
         now = self._clock()
@@ -112,6 +83,7 @@ class Layer2:
             if known.vip.interface != fresh.vip.interface:
                 known.state = replace(known.state, announced=0, announce_due=now)
             known.vip, known.timings, known.leaving, known.due = fresh.vip, fresh.timings, fresh.leaving, 0.0
+        self._nap = min((one.timings.sleep for one in self._watches.values()), default=_IDLE_SECONDS)
         self._poll.watch(port for one in self._watches.values() for port in one.vip.health_check_node_ports)
         self._listen()
         self.step()
@@ -120,11 +92,11 @@ class Layer2:
 
     def kernel(self, links: Iterable[Link]) -> None:
         """Interfaces came, went, changed their state or their MAC."""
-        before, self._links = self._links, {link.name: link for link in links}
-        self._macs = {one.index: bytes.fromhex(one.mac.replace(":", "")) for one in self._links.values() if one.mac}
+        before = self._ears.links
+        self._ears.kernel(links)
         now = self._clock()
         for one in self._watches.values():
-            old, new = before.get(one.vip.interface), self._links.get(one.vip.interface)
+            old, new = before.get(one.vip.interface), self._ears.links.get(one.vip.interface)
             if old == new:
                 continue
             one.due = 0.0
@@ -187,9 +159,7 @@ class Layer2:
                 await asyncio.sleep(self._until_next_round())
         finally:
             await self._poll.close()
-            for ear in self._ears.values():
-                ear.close()
-            self._ears.clear()
+            self._ears.close()
 
     async def hand_over(self) -> None:
         """Before this agent stops: offer every address, answer until others have it; at most a moment."""
@@ -250,7 +220,7 @@ class Layer2:
 
     @property
     def packets(self) -> int:
-        return sum(ear.packets for ear in self._ears.values())
+        return self._ears.packets
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
@@ -269,14 +239,12 @@ class Layer2:
             self._put(one, *machine.slept(self._view(one), own, now))
 
     def _view(self, one: Watch) -> View:
-        link = self._links.get(one.vip.interface)
-        ear = self._ears.get(link.index) if link is not None else None
-        frames = ear.packets if ear is not None else 0
+        frames = self._ears.frames(one.vip.interface)
         return View(self._node, one.vip, self.peers, self._obstacle(one), self.synced, one.timings, frames)
 
     def _obstacle(self, one: Watch) -> Obstacle | None:
-        link = self._links.get(one.vip.interface)
-        if link is None or link.index not in self._ears:
+        link = self._ears.link(one.vip.interface)
+        if link is None:
             return Obstacle.NO_INTERFACE
         if not link.up:
             return Obstacle.LINK_DOWN
@@ -301,24 +269,18 @@ class Layer2:
         told = obstacle is not one.obstacle or state.offered != before.offered
         one.obstacle = obstacle
         if state.standing is not before.standing or state.epoch != before.epoch:
-            self._post(one)
+            self._ears.post(one.vip.interface, one.vip.address, Post(state.standing, state.epoch))
         for effect in effects:
             match effect:
                 case Probe():
-                    self._ask(effect)
+                    self._ears.ask(effect, one.timings.probe_interval / 2, self._clock())
                 case Announce():
-                    self._announce(effect)
+                    self._ears.announce(effect)
                 case Moved():
                     told = True
                     self._tell(one, before, effect, obstacle)
         if told:
             self.said()
-
-    def _post(self, one: Watch) -> None:
-        link = self._links.get(one.vip.interface)
-        if link is not None:
-            post = Post(one.state.standing, one.state.epoch)
-            self._posts.setdefault(link.index, {})[one.vip.address] = post
 
     def _tell(self, one: Watch, before: State, moved: Moved, obstacle: Obstacle | None) -> None:
         why = reason(moved, obstacle)
@@ -345,58 +307,23 @@ class Layer2:
 
     def _drop(self, address: Address) -> None:
         one = self._watches.pop(address)
-        link = self._links.get(one.vip.interface)
-        if link is not None:
-            self._posts.get(link.index, {}).pop(address, None)
         if one.state.standing is not Standing.STANDBY:
             self._write(one, str(WORDS[one.state.standing]), "STOP", MoveReason.DELETED, "not in the plan any more")
             self._report(True)
 
     def _listen(self) -> None:
-        """An ear on every interface of the plan that is there."""
-        wanted: dict[int, list[Address]] = {}
+        wanted: dict[str, dict[Address, Post]] = {}
         for address, one in self._watches.items():
-            link = self._links.get(one.vip.interface)
-            if link is not None:
-                wanted.setdefault(link.index, []).append(address)
-        names = {link.index: link.name for link in self._links.values()}
-        for index in self._ears.keys() - wanted.keys():
-            self._ears.pop(index).close()
-            self._posts.pop(index, None)
-        for index, addresses in wanted.items():
-            ear = self._ears.get(index) or Ear(index, names[index], self._hear)
-            try:
-                ear.listen(addresses)
-            except OSError as error:
-                log.warning("layer2.not_listening", interface=names[index], error=str(error))
-                ear.close()
-                self._ears.pop(index, None)
-                continue
-            self._ears[index] = ear
-            self._posts[index] = {
-                one: Post(self._watches[one].state.standing, self._watches[one].state.epoch) for one in addresses
-            }
+            post = Post(one.state.standing, one.state.epoch)
+            wanted.setdefault(one.vip.interface, {})[address] = post
+        self._ears.listen(wanted)
+
+    def _awake(self) -> None:
+        """Before a frame is judged: after a sleep, first find out what is still ours."""
+        if self._clock() - self._last > self._nap:
+            self.step()
 
     # --- frames ------------------------------------------------------------------------------------------------------
-
-    def _hear(self, index: int, frame: bytes) -> None:
-        """A frame that came through the filter. After a sleep, first find out what is still ours."""
-        if self._clock() - self._last > _IDLE_SECONDS:
-            self.step()
-        mac = self._mac(index)
-        if mac is None:
-            return
-        match respond(frame, mac, self._posts.get(index, {})):
-            case Answer(address, reply):
-                self._ears[index].send(address, reply)
-                self.counters.answers += 1
-            case Heard() as heard:
-                self._listen_to(index, heard)
-            case silence:
-                self.counters.silences[str(silence)] += 1
-
-    def _mac(self, index: int) -> bytes | None:
-        return self._macs.get(index)
 
     def _listen_to(self, index: int, heard: Heard) -> None:
         now = self._clock()
@@ -428,48 +355,3 @@ class Layer2:
             peer = self.peers.get(node)
             if peer is not None and peer.claims.get(address) == epoch:
                 one.state = machine.heard(self._view(one), state, mac, epoch, now)
-
-    def _ask(self, effect: Probe) -> None:
-        """One question to a station in a round stands for all its addresses on that interface."""
-        link = self._links.get(effect.interface)
-        mac = self._mac(link.index) if link is not None else None
-        if link is None or mac is None or link.index not in self._ears:
-            return
-        if effect.destination:
-            key = (link.index, effect.destination, effect.address.version)
-            now = self._clock()
-            if now - self._asked.get(key, 0.0) < self._watches[effect.address].timings.probe_interval / 2:
-                return
-            self._asked[key] = now
-        self.counters.probes += 1
-        self._ears[link.index].send(effect.address, probe(effect.address, mac, effect.destination or None))
-
-    def _announce(self, effect: Announce) -> None:
-        link = self._links.get(effect.interface)
-        mac = self._mac(link.index) if link is not None else None
-        if link is None or mac is None or link.index not in self._ears:
-            return
-        for frame in announcements(effect.address, mac, effect.epoch):
-            self.counters.announcements += 1
-            self._ears[link.index].send(effect.address, frame)
-
-
-def _watches(pool: NodeLayer2Pool) -> Iterable[Watch]:
-    """The addresses of one pool, with nothing known of them yet. One that cannot be read is passed over."""
-    interval = pool.probe_interval_ms / 1000 or machine.Timings().probe_interval
-    timings = machine.Timings(
-        watch=pool.probe_interval_ms > 0,
-        lease_expiry=pool.lease_ms / 1000,
-        probe_interval=interval,
-        misses=pool.probe_misses,
-        sleep=0.85 * interval * pool.probe_misses,
-        doubt=interval,
-        refresh=float(pool.garp_refresh_s),
-    )
-    macs = {node: bytes.fromhex(mac.replace(":", "")) for node, mac in pool.stations.items()}
-    for one in pool.addresses:
-        candidates = tuple(Candidate(node, macs.get(node, b"")) for node in one.candidates)
-        vip = Layer2Vip(
-            ip_address(one.address), pool.eip, pool.interface, candidates, one.services, one.health_check_node_ports
-        )
-        yield Watch(vip, timings, one.leaving)
