@@ -17,6 +17,7 @@ from vipmgr.core.wire import Wire
 TRANSITION: Final = "vrrp.transition"
 LAYER2_TRANSITION: Final = "layer2.transition"
 """the same fields; the instance is the address"""
+BGP_SESSION: Final = "bgp.session"
 CONTESTED: Final = "vrrp.contested"
 STRANGER: Final = "stranger.heard"
 AGENT_STARTED: Final = "agent.started"

@@ -281,9 +281,13 @@ class Lab:
         ingress = self.get("Service", name, namespace).get("status", {}).get("loadBalancer", {}).get("ingress") or []
         return [entry["ip"] for entry in ingress]
 
+    def wait_for_address(self, service: str, timeout: float = 15) -> str:
+        """Its first address, as soon as it has one."""
+        return self.wait(lambda: next(iter(self.vips(service)), ""), f"{service} has an address", timeout)
+
     def wait_for_vip(self, service: str, timeout: float = 15) -> str:
         """Its first address, as soon as one node holds it."""
-        vip = self.wait(lambda: next(iter(self.vips(service)), ""), f"{service} has an address", timeout)
+        vip = self.wait_for_address(service, timeout)
         self.holder(vip, timeout)
         return vip
 

@@ -34,7 +34,7 @@ def measure(
     for name, *nodes in faults:
         lab.fault(name, *nodes)
     if moves:
-        lab.wait(lambda: prober.holder(vip, macs) != source, f"{vip} leaves {source}", SETTLE_SECONDS)
+        lab.wait(lambda: prober.holder(vip, macs) not in ("", source), f"{vip} leaves {source}", SETTLE_SECONDS)
     else:
         time.sleep(watch)
     lab.wait(prober.steady, f"{vip} answers the client again", SETTLE_SECONDS)

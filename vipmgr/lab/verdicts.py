@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from vipmgr.core.audit import judge
-from vipmgr.core.audit_line import read_line
+from vipmgr.core.audit_line import BGP_SESSION, read_line
 from vipmgr.core.darkness import Dark
 from vipmgr.core.findings import PARTITION, Failover, Limits, Report, SplitBrain
 from vipmgr.core.ledger import Ledger
@@ -22,6 +22,7 @@ CLOCK_ERROR: Final = Limits().clock_error
 TOLERANCE_MS: Final = 25.0
 """one probe on either side, and the time the first gratuitous ARP takes when the machine is busy"""
 
+ESTABLISHED: Final = "ESTABLISHED"
 ANSWERS_ON: Final = frozenset({PARTITION, MoveReason.DIED})
 """Causes after which the old master's kernel may go on answering: dark for less than the timers say, or not at all."""
 
@@ -66,6 +67,26 @@ def compare(seen: Seen, report: Report) -> Verdict:
     if seen.source != seen.target:
         return Verdict("", None, "the audit saw no move")
     return Verdict("", None, "dark, and the audit saw nothing" if seen.dark_ms > TOLERANCE_MS else "")
+
+
+def compare_sessions(seen: Seen, lines: Iterable[str]) -> Verdict:
+    """For BGP: a client that was dark must find the reason among the sessions that fell.
+
+    A session says nothing about how long traffic took to find another way, so there are no bounds; a drain withdraws
+    its routes first, keeps its sessions, and the client must not notice.
+    """
+    fell = [
+        f"session of {line.node} fell: {line.reason}"
+        for text in lines
+        if (line := read_line(text.encode())) is not None
+        and line.event == BGP_SESSION
+        and line.from_ == ESTABLISHED
+        and _within(line.time.timestamp(), seen)
+    ]
+    if fell:
+        return Verdict(fell[0], None, "")
+    objection = "dark, and no session fell" if seen.dark_ms > TOLERANCE_MS else ""
+    return Verdict("routes withdrawn", None, objection)
 
 
 def _within(at: float | None, seen: Seen) -> bool:
