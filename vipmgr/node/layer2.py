@@ -234,9 +234,9 @@ class Layer2:
     def _recall(self, one: Watch, now: float) -> None:
         epoch = self._claimed.pop(one.vip.address, None)
         if epoch is not None and one.state.standing is Standing.STANDBY:
-            own = State(standing=Standing.OWNER, epoch=epoch)
-            one.state = own
-            self._put(one, *machine.slept(self._view(one), own, now))
+            doubting, effects = machine.slept(self._view(one), State(standing=Standing.OWNER, epoch=epoch), now)
+            self._put(one, doubting, [effect for effect in effects if not isinstance(effect, Moved)])
+            self._write(one, "INIT", str(WORDS[doubting.standing]), MoveReason.STARTED, "its Lease says that it had it")
 
     def _view(self, one: Watch) -> View:
         frames = self._ears.frames(one.vip.interface)
