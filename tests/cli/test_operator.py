@@ -142,7 +142,7 @@ def vipmgr(capsys, *words):
 def test_status_shows_holder_next_and_pools_when_all_is_well(town, capsys):
     status, out, _ = vipmgr(capsys, "status")
     assert status == 0
-    assert out.startswith("All well: 2 VIPs, each held by one of 3 nodes.")
+    assert out.startswith("All well: 2 addresses in use, 3 nodes at work.")
     [row] = [line.split() for line in out.splitlines() if line.startswith("pool-0")]
     assert row[1] == "n2"
     assert row[3:] == ["n1", "4", "10.0.0.5"]

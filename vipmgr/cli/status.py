@@ -84,8 +84,8 @@ def told(view: Overview, now: float, *, wide: bool) -> Iterator[str]:
         for one in view.problems:
             yield paint(f"{one.about}: {one.text}", RED if one.urgent else YELLOW)
     else:
-        held = sum(len(one.vips) for one in view.instances)
-        yield paint(f"All well: {held} VIPs, each held by one of {len(view.nodes)} nodes.", GREEN)
+        used = sum(one.used for one in view.pools)
+        yield paint(f"All well: {used} addresses in use, {len(view.nodes)} nodes at work.", GREEN)
     yield from _instances(view, now, wide=wide)
     yield from _nodes(view, wide=wide)
     yield from _sessions(view, now)
