@@ -3,9 +3,9 @@
     .venv/bin/python bench/reload.py [--counts 1 100 300] [--trials 10]
 
 Method: a lab of three nodes (network namespaces, real keepalived, real agents and controller) with one VRRP instance;
-so many Services first, then one at a time. Times are the agents' own, from the audit line of each applied configuration:
-from SIGHUP to keepalived's `Reload complete`, and for how long it was silent meanwhile (adverts). A client asks the
-first VIP every 5 ms all the time; dark is what it saw.
+so many Services first, then one at a time. Times are the agents' own, from the audit line of each applied
+configuration: from SIGHUP to keepalived's `Reload complete`, and for how long it was silent meanwhile (adverts). A
+client asks the first VIP every 5 ms all the time; dark is what it saw.
 """
 
 from __future__ import annotations
