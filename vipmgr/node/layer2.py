@@ -29,6 +29,9 @@ from vipmgr.node.layer2_watch import Counters, Watch, watches_of
 log = get_log(__name__)
 
 _IDLE_SECONDS: Final = 0.15
+_BREATH_SECONDS: Final = 0.02
+_FAR_SECONDS: Final = 0.5
+"""between two looks at an address that others are nearer to; news of them comes by itself"""
 _HANDOVER_SECONDS: Final = 0.8
 _WITHOUT_API_SECONDS: Final = 3.0
 
@@ -181,15 +184,23 @@ class Layer2:
         self._last = now
         if not self.synced and now - self._begun > _WITHOUT_API_SECONDS:
             self.synced = True
-        for one in self._watches.values():
+        for one in list(self._watches.values()):
             if late > one.timings.sleep:
                 self._put(one, *machine.slept(self._view(one), one.state, now))
             if now >= one.due or late > one.timings.sleep:
                 self._put(one, *machine.step(self._view(one), one.state, now))
+                self._breathe()
         if any(one.state.standing is Standing.OWNER for one in self._watches.values()):
             self._empty.clear()
         else:
             self._empty.set()
+
+    def _breathe(self) -> None:
+        """Hear and answer in the middle of much work: who answers is not asleep."""
+        now = self._clock()
+        if now - self._last > _BREATH_SECONDS:
+            self._last = now
+            self._ears.drain()
 
     def status(self) -> NodeLayer2Status | None:
         if not self._watches:
@@ -265,7 +276,8 @@ class Layer2:
         before, one.state = one.state, state
         obstacle = self._obstacle(one)
         idle = state.standing is Standing.OWNER and obstacle is None
-        one.due = state.announce_due if idle else 0.0
+        far = state.standing is Standing.STANDBY and not state.unanswered and state.probe_due <= self._last
+        one.due = state.announce_due if idle else self._last + _FAR_SECONDS if far else 0.0
         told = obstacle is not one.obstacle or state.offered != before.offered
         one.obstacle = obstacle
         if state.standing is not before.standing or state.epoch != before.epoch:
@@ -273,7 +285,7 @@ class Layer2:
         for effect in effects:
             match effect:
                 case Probe():
-                    self._ears.ask(effect, one.timings.probe_interval / 2, self._clock())
+                    self._question(one, effect)
                 case Announce():
                     self._ears.announce(effect)
                 case Moved():
@@ -345,13 +357,29 @@ class Layer2:
         if now - self._vouched.get((index, mac), -pause) < pause:
             return
         self._vouched[index, mac] = now
-        for address, one in self._watches.items():
-            state = one.state
-            if state.rival is None or state.standing is Standing.OWNER or not state.unanswered:
-                continue
-            epoch, node = state.rival
-            if not any(known.node == node and known.mac == mac for known in one.vip.candidates):
-                continue
-            peer = self.peers.get(node)
-            if peer is not None and peer.claims.get(address) == epoch:
-                one.state = machine.heard(self._view(one), state, mac, epoch, now)
+        for one in self._watches.values():
+            if one.state.unanswered:
+                self._trust(one, mac, now)
+
+    def _trust(self, one: Watch, mac: bytes, now: float) -> bool:
+        """Take the word of the station at `mac`, if it is the one believed to have this address."""
+        state = one.state
+        if state.rival is None or state.standing is Standing.OWNER:
+            return False
+        epoch, node = state.rival
+        if not any(known.node == node and known.mac == mac for known in one.vip.candidates):
+            return False
+        peer = self.peers.get(node)
+        trusted = state.contact >= epoch or (peer is not None and peer.claims.get(one.vip.address) == epoch)
+        if trusted:
+            one.state = machine.heard(self._view(one), state, mac, epoch, now)
+        return trusted
+
+    def _question(self, one: Watch, effect: Probe) -> None:
+        """Not asked when the station has just answered for another of its addresses."""
+        now, pause = self._clock(), one.timings.probe_interval / 2
+        link = self._ears.link(effect.interface)
+        mac = effect.destination
+        spoke = link is not None and mac and now - self._vouched.get((link.index, mac), now - pause) < pause
+        if not (spoke and mac and self._trust(one, mac, now)):
+            self._ears.ask(effect, pause, now)

@@ -94,6 +94,11 @@ class Ears:
             self._counters.announcements += 1
             ear.send(effect.address, frame)
 
+    def drain(self) -> None:
+        """Judge what is waiting now."""
+        for ear in list(self._ears.values()):
+            ear.drain()
+
     def close(self) -> None:
         for ear in self._ears.values():
             ear.close()

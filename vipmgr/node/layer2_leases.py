@@ -55,12 +55,13 @@ class _Companion:
         self.task = asyncio.create_task(self.reflector.run(), name=f"lease-{node}")
 
     def _news(self, key: str) -> None:
-        first = self.lease is None
-        self.lease = self.reflector.items.get(key)
+        before, self.lease = self.lease, self.reflector.items.get(key)
+        first = before is None
         if self.lease is not None:
             # what was there before us may be as old as its last renewal; one that lives renews within a second
             self.changed_at = time.monotonic() - (RENEW_SECONDS if first else 0.0)
-        self.peer = None
+        if before is None or self.lease is None or before.metadata.annotations != self.lease.metadata.annotations:
+            self.peer = None
         self._changed()
 
     def seen(self, expiry: float, now: float) -> Peer | None:
