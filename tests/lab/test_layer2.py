@@ -364,7 +364,8 @@ def test_an_owner_announces_in_a_burst_refreshes_and_the_one_before_is_silent(la
     lab.fault("undrain", owner)
     told = [one for one in tap.about(vip) if one.mac == macs[heir] and one.message.is_announcement]
     began = told[0].at
-    assert len([one for one in told if one.at - began < 0.5]) == 6, "a request and a reply, three times"
+    # 0, 0.1 and 0.3 s, later on a busy machine but never earlier; the fourth pair is not due before 1 s
+    assert len([one for one in told if one.at - began < 0.95]) == 6, "a request and a reply, three times"
     assert any(4.5 < one.at - began < 6.5 for one in told), "and again every second"
     assert [one for one in tap.about(vip, began + 0.1) if one.mac == macs[owner]] == []
     lab.wait(lambda: _at_rest(lab), "all are back")
