@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from vipmgr.core.audit_line import CONTESTED, TRANSITION, AuditLine
+from vipmgr.core.audit_line import AuditLine, Event
 from vipmgr.core.transitions import Contested, Merger, Transition
 
 _MONTHS: Final[Mapping[str, int]] = MappingProxyType(
@@ -137,7 +137,7 @@ class BareLog:
         line = AuditLine(
             time=self._at,
             node=self.node or "unknown",
-            event=CONTESTED,
+            event=Event.CONTESTED,
             instance=output.instance,
             priority=output.priority,
             advert_ms=self._advert_ms,
@@ -147,6 +147,6 @@ class BareLog:
         if isinstance(output, Contested):
             line.source = output.source
         else:
-            line.event, line.from_, line.to = TRANSITION, output.was.value, output.now.value
+            line.event, line.from_, line.to = Event.TRANSITION, output.was.value, output.now.value
             line.reason = output.reason.value
         return line

@@ -12,17 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from vipmgr.core.audit_line import (
-    AGENT_STARTED,
-    CONTESTED,
-    GAP,
-    KEEPALIVED_STARTED,
-    LAYER2_TRANSITION,
-    LINES_LOST,
-    STRANGER,
-    TRANSITION,
-    AuditLine,
-)
+from vipmgr.core.audit_line import LINES_LOST, AuditLine, Event
 
 CLOCK_STEP: Final = 0.05
 """Seconds by which wall and monotonic clock must part to count as a step; slewing moves them far less per line."""
@@ -178,17 +168,17 @@ class Ledger:
 
     def _take(self, line: AuditLine, boot: Boot, at: float) -> None:
         event = line.event
-        if event in (TRANSITION, LAYER2_TRANSITION):
+        if event in (Event.TRANSITION, Event.LAYER2_TRANSITION):
             self._rows.append((self._row(line, at), line.monotonic))
-        elif event == CONTESTED:
+        elif event == Event.CONTESTED:
             self.contested.append(Sighting(at, boot.node, self._same(line.instance), line.source))
-        elif event == STRANGER:
+        elif event == Event.STRANGER:
             self.strangers.append(Sighting(at, boot.node, f"{line.interface} VRID {line.vrid}", line.source))
-        elif event == KEEPALIVED_STARTED:
+        elif event == Event.KEEPALIVED_STARTED:
             self._rows.append((self._row(line, at)._replace(instance="", was="", now=""), line.monotonic))
-        elif event == AGENT_STARTED:
+        elif event == Event.AGENT_STARTED:
             boot.previous = line.previous_boot, line.previous_seq
-        elif event == GAP:
+        elif event == Event.GAP:
             self._said_lost.append(Hole(boot.node, boot.boot, 0, 0, 1))
             if line.instance and line.since is not None:
                 missed = self._row(line, line.since.timestamp())

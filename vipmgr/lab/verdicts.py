@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from vipmgr.core.audit import judge
-from vipmgr.core.audit_line import BGP_SESSION, read_line
+from vipmgr.core.audit_line import Event, read_line
 from vipmgr.core.darkness import Dark
 from vipmgr.core.findings import PARTITION, Failover, Limits, Report, SplitBrain
 from vipmgr.core.ledger import Ledger
@@ -79,7 +79,7 @@ def compare_sessions(seen: Seen, lines: Iterable[str]) -> Verdict:
         f"session of {line.node} fell: {line.reason}"
         for text in lines
         if (line := read_line(text.encode())) is not None
-        and line.event == BGP_SESSION
+        and line.event == Event.BGP_SESSION
         and line.from_ == ESTABLISHED
         and _within(line.time.timestamp(), seen)
     ]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from vipmgr.core import reload
+from vipmgr.core.audit_line import AuditLine, Event
 from vipmgr.core.keepalived_words import State
 from vipmgr.core.wire import VipNodeSpec, VipNodeStatus
 from vipmgr.log import get_log
@@ -148,7 +149,7 @@ class NodeAgent:
     async def run(self) -> None:
         """Until cancelled. keepalived is left as it is."""
         saved = self._saved
-        self.journal.write("agent.started", previousBoot=saved.boot, previousSeq=saved.sequence)
+        self.journal.write(AuditLine(event=Event.AGENT_STARTED, previous_boot=saved.boot, previous_seq=saved.sequence))
         self.observer.recall(saved.instances)
         self._resume(load_plan(self._paths.plan))  # before anything is awaited, so before any news of the API server
         self.facts.keepalived.version = await keepalived.version()
@@ -168,7 +169,7 @@ class NodeAgent:
         finally:
             self._catch_up()
             self.observer.flush()
-            self.journal.write("agent.stopped")
+            self.journal.write(AuditLine(event=Event.AGENT_STOPPED))
             self._save()
             self._daemon.close()
             self._fifo.close()
@@ -208,7 +209,7 @@ class NodeAgent:
         processes = keepalived.find_processes(self._paths)
         self._known_daemon = saved.keepalived
         if saved.keepalived and processes.identity != saved.keepalived:
-            self.journal.write("keepalived.died", evidence="it ended while no agent ran")
+            self.journal.write(AuditLine(event=Event.KEEPALIVED_DIED, evidence="it ended while no agent ran"))
             self.observer.died("it ended while no agent ran")
         self._catch_up()
         self._daemon.look()
@@ -321,7 +322,7 @@ class NodeAgent:
         self.facts.keepalived.since = utc(time.time() - time.monotonic() + began)
         if processes.identity != self._known_daemon:
             self._known_daemon = processes.identity
-            self.journal.write("keepalived.started", at=began, pid=parent)
+            self.journal.write(AuditLine(event=Event.KEEPALIVED_STARTED, pid=parent or 0), at=began)
 
     def _came(self, processes: Processes) -> None:
         self.facts.keepalived.running = processes.parent is not None
@@ -338,7 +339,7 @@ class NodeAgent:
         self._catch_up()
         living = sorted(self.observer.states)
         self.metrics.deaths.inc()
-        self.journal.write("keepalived.died", evidence=f"{what} ended", instances=living)
+        self.journal.write(AuditLine(event=Event.KEEPALIVED_DIED, evidence=f"{what} ended", instances=tuple(living)))
         self.observer.died(f"{what} ended")
         self._background.spawn(self.sweeper.sweep())
         if self._daemon.processes.parent is None:

@@ -7,7 +7,6 @@ when the file can be written again.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import sys
 import time
@@ -15,9 +14,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 from uuid import uuid4
 
+from vipmgr.core.audit_line import AuditLine, write_line
 from vipmgr.log import get_log
 
 log = get_log(__name__)
@@ -29,7 +29,7 @@ def utc(seconds: float) -> str:
 
 
 class Journal:
-    """`write(event, **facts)` never raises. `sequence` counts the lines of this `boot` of the agent."""
+    """`write(line)` never raises. `sequence` counts the lines of this `boot` of the agent."""
 
     def __init__(
         self,
@@ -54,22 +54,20 @@ class Journal:
         self.lost = 0
         self._begun = False
 
-    def write(self, event: str, *, at: float | None = None, **facts: Any) -> None:
-        """`at`: when it happened on the monotonic clock, if that was not now."""
+    def write(self, line: AuditLine, *, at: float | None = None) -> None:
+        """Stamps `line`. `at`: when it happened on the monotonic clock, if that was not now."""
         self.sequence += 1
         now = self._monotonic()
         moment = now if at is None else at
-        line = {
-            "time": utc(self._wall() - (now - moment)),
-            "monotonic": round(moment, 6),
-            "node": self._node,
-            "boot": self.boot,
-            "seq": self.sequence,
-            "event": event,
-            **facts,
-        }
-        text = json.dumps(line, default=str, separators=(",", ":"))
-        self._print(text)
+        line.stamp(
+            seconds=self._wall() - (now - moment),
+            monotonic=moment,
+            node=self._node,
+            boot=self.boot,
+            seq=self.sequence,
+        )
+        text = write_line(line)
+        self._print(text.decode())
         self._append(text)
 
     def _print(self, text: str) -> None:
@@ -78,11 +76,11 @@ class Journal:
         except (OSError, ValueError):  # nobody reads our standard output any more
             self.lost += 1
 
-    def _append(self, text: str) -> None:
+    def _append(self, text: bytes) -> None:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._rotate()
-            self._append_whole(f"{text}\n".encode())
+            self._append_whole(text + b"\n")
         except OSError as error:
             if self.lost == 0:
                 log.error("audit.file_failed", path=str(self._path), error=str(error))

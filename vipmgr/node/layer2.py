@@ -11,9 +11,10 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from vipmgr.core import layer2 as machine
+from vipmgr.core.audit_line import AuditLine, Event
 from vipmgr.core.kernel_view import Link
 from vipmgr.core.layer2 import Announce, Effect, Moved, Obstacle, Peer, Probe, State, View
 from vipmgr.core.layer2_story import WORDS, advert_ms, evidence, reason
@@ -302,20 +303,10 @@ class Layer2:
     def _write(self, one: Watch, was: str, now: str, why: MoveReason, said: str) -> None:
         one.since, one.reason = utc(time.time()), str(why)
         self.counters.transitions[now, str(why)] += 1
-        states: dict[str, Any] = {"from": was, "to": now}
-        self._journal.write(
-            "layer2.transition",
-            instance=str(one.vip.address),
-            eip=one.vip.eip,
-            interface=one.vip.interface,
-            **states,
-            priority=0,
-            advertMs=advert_ms(one.timings),
-            vips=[str(one.vip.address)],
-            epoch=one.state.epoch,
-            reason=str(why),
-            evidence=said,
-        )
+        line = AuditLine(event=Event.LAYER2_TRANSITION, instance=str(one.vip.address), vips=(str(one.vip.address),))
+        line.eip, line.interface, line.from_, line.to = one.vip.eip, one.vip.interface, was, now
+        line.advert_ms, line.epoch, line.reason, line.evidence = advert_ms(one.timings), one.state.epoch, str(why), said
+        self._journal.write(line)
 
     def _drop(self, address: Address) -> None:
         one = self._watches.pop(address)
@@ -347,7 +338,9 @@ class Layer2:
         self._put(one, *machine.step(self._view(one), one.state, now))
         if one.state.stranger is not None and one.state.stranger != stranger:
             mac = one.state.stranger.hex(":")
-            self._journal.write("layer2.stranger", interface=one.vip.interface, source=mac, vips=[str(heard.address)])
+            line = AuditLine(event=Event.LAYER2_STRANGER, interface=one.vip.interface, source=mac)
+            line.vips = (str(heard.address),)
+            self._journal.write(line)
             self._report(False)
         if heard.epoch is not None:
             self._vouch(index, heard.mac, one.timings.probe_interval / 2, now)

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from datetime import UTC, datetime
+from typing import Final
 
 import msgspec
 
+from vipmgr.core.audit_line import AuditLine, Event
 from vipmgr.core.keepalived_words import State
 from vipmgr.core.model import MoveReason
 from vipmgr.core.transitions import Contested, Merger, Output, Transition
@@ -112,14 +114,9 @@ class Observer:
             transitions = self._known[name].transitions + 1 if name in self._known else 1
             self._known[name] = Memory(said.state, said.priority, said.since, "", transitions, str(before))
             self.gaps += 1
-            self._journal.write(
-                "audit.gap",
-                **self._facts(name),
-                **_turn(before, said.state),
-                priority=said.priority,
-                since=utc(said.since),
-                evidence="keepalived.json differs from the lines read",
-            )
+            line = self._line(Event.GAP, name, said.priority, "keepalived.json differs from the lines read")
+            line.from_, line.to, line.since = str(before), str(said.state), datetime.fromtimestamp(said.since, UTC)
+            self._journal.write(line)
             self._moved(said.state)
 
     def recall(self, memories: Mapping[str, Memory]) -> None:
@@ -175,15 +172,9 @@ class Observer:
         memory = self._known.get(move.instance) or Memory(move.was)
         read, wall = self._touched.get(move.instance, (move.at, time.time()))
         since = wall - (read - move.at)
-        self._journal.write(
-            "vrrp.transition",
-            at=move.at,
-            **self._facts(move.instance),
-            **_turn(move.was, move.now),
-            priority=move.priority,
-            reason=str(move.reason),
-            evidence=move.evidence,
-        )
+        line = self._line(Event.TRANSITION, move.instance, move.priority, move.evidence)
+        line.from_, line.to, line.reason = str(move.was), str(move.now), str(move.reason)
+        self._journal.write(line, at=move.at)
         if move.now is State.STOP:
             self._known.pop(move.instance, None)
             self._contested_until.pop(move.instance, None)
@@ -195,30 +186,15 @@ class Observer:
     def _record_contest(self, heard: Contested) -> None:
         self.contests += 1
         self._contested_until[heard.instance] = time.monotonic() + CONTESTED_SECONDS
-        facts = self._facts(heard.instance)
-        self._journal.write(
-            "vrrp.contested",
-            at=heard.at,
-            **facts,
-            source=heard.source,
-            priority=heard.priority,
-            evidence=heard.evidence,
-        )
+        line = self._line(Event.CONTESTED, heard.instance, heard.priority, heard.evidence)
+        line.source = heard.source
+        self._journal.write(line, at=heard.at)
 
-    def _facts(self, name: str) -> dict[str, Any]:
+    def _line(self, event: Event, name: str, priority: int, evidence: str) -> AuditLine:
+        """With what the plan says of the instance."""
+        line = AuditLine(event=event, instance=name, priority=priority, evidence=evidence)
         one = self._instances.get(name)
-        if one is None:
-            return {"instance": name}
-        return {
-            "instance": name,
-            "eip": one.eip,
-            "interface": one.interface,
-            "vrid": one.virtual_router_id,
-            "advertMs": one.advert_interval_ms,
-            "vips": one.vips,
-        }
-
-
-def _turn(was: State, now: State) -> dict[str, Any]:
-    """`from` is a word of Python's."""
-    return {"from": str(was), "to": str(now)}
+        if one is not None:
+            line.eip, line.interface, line.vrid = one.eip, one.interface, one.virtual_router_id
+            line.advert_ms, line.vips = one.advert_interval_ms, tuple(one.vips)
+        return line

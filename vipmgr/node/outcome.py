@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from vipmgr.core import reload
+from vipmgr.core.audit_line import AuditLine, Event
 from vipmgr.core.kernel_view import disagreements
 from vipmgr.core.wire import Refusal, VipNodeSpec
 from vipmgr.log import get_log
@@ -76,14 +77,10 @@ class Outcome:
         before = {vip for one in effect.before.instances for vip in one.vips} if effect.before is not None else set()
         after = {vip for one in spec.instances for vip in one.vips}
         if effect.before is None or effect.before.revision != spec.revision or effect.reload_ms is not None:
-            self._journal.write(
-                "config.applied",
-                revision=spec.revision,
-                reloadMs=effect.reload_ms,
-                silentMs=silent_ms,
-                vipsAdded=len(after - before),
-                vipsRemoved=len(before - after),
-            )
+            line = AuditLine(event=Event.CONFIG_APPLIED, revision=spec.revision)
+            line.reload_ms, line.silent_ms = effect.reload_ms, silent_ms
+            line.vips_added, line.vips_removed = len(after - before), len(before - after)
+            self._journal.write(line)
         self._measure(spec, effect.reload_ms, silent_ms)
         now = utc(time.time())
         if self._facts.revision != spec.revision:
@@ -97,7 +94,8 @@ class Outcome:
 
     def refused(self, effect: reload.Refuse) -> None:
         self._metrics.refused.inc()
-        self._journal.write("config.refused", revision=effect.spec.revision, evidence=effect.message)
+        line = AuditLine(event=Event.CONFIG_REFUSED, revision=effect.spec.revision, evidence=effect.message)
+        self._journal.write(line)
         now = utc(time.time())
         self._facts.refused = Refusal(revision=effect.spec.revision, message=effect.message[:4096], time=now)
         self._facts.tell(APPLIED, False, "Refused", effect.message, now)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from ipaddress import ip_interface
 from typing import Final
 
+from vipmgr.core.audit_line import AuditLine, Event
 from vipmgr.core.kernel_view import Link
 from vipmgr.core.model import Family, MoveReason
 from vipmgr.core.stranger_filter import Voice
@@ -105,13 +106,8 @@ class StrangerWatch:
         fresh = self._strangers.hear(interface, advert, time.monotonic())
         self._mute()
         if fresh:
-            self._journal.write(
-                "stranger.heard",
-                interface=interface,
-                family=str(advert.family),
-                vrid=advert.vrid,
-                source=str(advert.source),
-                priority=advert.priority,
-                vips=[str(one) for one in advert.addresses],
-            )
+            line = AuditLine(event=Event.STRANGER, interface=interface, vrid=advert.vrid, priority=advert.priority)
+            line.family, line.source = str(advert.family), str(advert.source)
+            line.vips = tuple(map(str, advert.addresses))
+            self._journal.write(line)
             self._changed()

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 
+from vipmgr.core.audit_line import AuditLine, Event
 from vipmgr.core.kernel_view import Placed, strays
 from vipmgr.core.model import Address
 from vipmgr.core.wire import VipNodeSpec
@@ -49,10 +50,6 @@ class Sweeper:
         self.removed += 1
         vip = one.address.ip
         owner = next((i.name for plan in plans for i in plan.instances if vip in map(ip_address, i.vips)), "")
-        self._journal.write(
-            "vip.stray_removed",
-            interface=one.interface,
-            vips=[str(vip)],
-            instance=owner,
-            reason="not-planned" if running else "keepalived-died",
-        )
+        line = AuditLine(event=Event.STRAY_REMOVED, instance=owner, interface=one.interface, vips=(str(vip),))
+        line.reason = "not-planned" if running else "keepalived-died"
+        self._journal.write(line)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from vipmgr.core import tracks
+from vipmgr.core.audit_line import AuditLine, Event
 from vipmgr.core.model import MoveReason
 from vipmgr.core.tracks import Drain, TrackState, Wish
 from vipmgr.core.wire import NodeInstance, VipNodeSpec
@@ -20,7 +21,11 @@ from vipmgr.node.track_files import drop_tracks, read_track, write_tracks
 
 log = get_log(__name__)
 
-_DRAIN_EVENTS: Final = {Drain.FAULTING: "drain.started", Drain.DONE: "drain.done", Drain.NO: "drain.undone"}
+_DRAIN_EVENTS: Final = {
+    Drain.FAULTING: Event.DRAIN_STARTED,
+    Drain.DONE: Event.DRAIN_DONE,
+    Drain.NO: Event.DRAIN_UNDONE,
+}
 
 
 class Tracker:
@@ -91,9 +96,9 @@ class Tracker:
         if before.drain is after.drain:
             return
         first = before.drain is Drain.NO
-        event = "drain.started" if first else _DRAIN_EVENTS.get(after.drain)
+        event = Event.DRAIN_STARTED if first else _DRAIN_EVENTS.get(after.drain)
         if event is not None:
-            self._journal.write(event, instances=sorted(one.name for one in self._plan))
+            self._journal.write(AuditLine(event=event, instances=tuple(sorted(one.name for one in self._plan))))
         self._drained(after.drain is Drain.DONE)
 
     def _write(self, wish: Wish) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
+from vipmgr.core.audit_line import AuditLine, Event
 from vipmgr.core.bgp_report import ESTABLISHED
 from vipmgr.core.node_bgp import NodeBgpPeer, NodeBgpSession
 from vipmgr.node.bgp import gobgp_pb2 as pb
@@ -102,23 +103,23 @@ class Sessions:
         if ESTABLISHED not in (before, state):
             return
         self.changes += 1
-        facts: dict[str, Any] = {"peer": self._names[address], "address": address, "from": before, "to": state}
+        line = AuditLine(event=Event.BGP_SESSION, peer=self._names[address], address=address, from_=before, to=state)
         if state == ESTABLISHED:
-            facts["asn"] = peer.state.peer_asn
+            line.asn = peer.state.peer_asn
         else:
             known.losses += 1
             known.reason = _why(peer)
-            facts |= {"reason": known.reason, "evidence": peer.state.disconnect_message}
-        self._journal.write("bgp.session", **facts)
+            line.reason, line.evidence = known.reason, peer.state.disconnect_message
+        self._journal.write(line)
 
     def _leave(self, address: str, reason: str) -> None:
         known = self._known[address]
         if known.state == ESTABLISHED:
             known.losses += 1
             self.changes += 1
-            facts: dict[str, Any] = {"peer": self._names.get(address, ""), "address": address}
-            facts |= {"from": known.state, "to": "IDLE", "reason": reason}
-            self._journal.write("bgp.session", **facts)
+            line = AuditLine(event=Event.BGP_SESSION, peer=self._names.get(address, ""), address=address)
+            line.from_, line.to, line.reason = known.state, "IDLE", reason
+            self._journal.write(line)
         known.state, known.since, known.reason = "IDLE", time.time(), reason
 
 

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Final
 
 from vipmgr.core import bgp_steps as core
+from vipmgr.core.audit_line import AuditLine, Event
 from vipmgr.core.bgp_routes import routes_of, tag
 from vipmgr.core.node_bgp import NodeBgp
 from vipmgr.log import get_log
@@ -68,7 +69,7 @@ class Speaker:
                 self.running = False
                 self._held = core.Speaker()
                 self.sessions.lost_all("gobgpd-ended")
-                self._journal.write("gobgpd.died")
+                self._journal.write(AuditLine(event=Event.GOBGPD_DIED))
                 self._changed()
             await asyncio.sleep(CONNECT_AGAIN)
 
@@ -77,7 +78,8 @@ class Speaker:
         self._held = await self._look_at(daemon)
         self._restarting = self._held.head is None and self._paths.gobgpd_restart.exists()
         self.running = True
-        self._journal.write("gobgpd.found", routes=len(self._held.routes), sessions=len(self._held.sessions))
+        held = len(self._held.routes), len(self._held.sessions)
+        self._journal.write(AuditLine(event=Event.GOBGPD_FOUND, routes=held[0], sessions=held[1]))
         watching = asyncio.create_task(self._watch(daemon))
         try:
             while True:
