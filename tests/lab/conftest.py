@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from tests.documented import undocumented
+from vipmgr.core.audit_line import read_line
 from vipmgr.lab.client import Lab
 
 KEEPALIVED = """\
@@ -41,6 +45,16 @@ def bare():
             argv = ["keepalived", "-n", "-P", "-l", "-G", *files]
             lab.ask("run", node=name, name="keepalived", argv=argv)
         yield lab
+
+
+@pytest.fixture(autouse=True)
+def _audit_lines_are_as_documented(request):
+    """Whatever a test makes the agents do, what they write is in docs/audit-lines.md."""
+    yield
+    lab = request.node.funcargs.get("lab")
+    if isinstance(lab, Lab) and lab.state.exists():
+        lines = [text for text in lab.audit_text() if read_line(text.encode()) is not None]
+        assert undocumented(map(json.loads, lines)) == set()
 
 
 @pytest.hookimpl(wrapper=True)

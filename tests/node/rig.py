@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import msgspec
 
+from tests.documented import undocumented
 from vipmgr.core.addresses import parse_range
 from vipmgr.core.model import Family, InstancePlan, NodePlan, Protocol
 from vipmgr.core.render import node_spec
@@ -238,6 +239,8 @@ class Segment:
         for node in self.nodes:
             node.close()
         sh("ip", "netns", "del", self.netns, check=False)
+        for node in self.nodes:
+            assert undocumented(node.audit()) == set()
 
 
 @contextlib.contextmanager

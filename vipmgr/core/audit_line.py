@@ -104,7 +104,10 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 
 def read_line(line: bytes) -> AuditLine | None:
-    """An audit line, also behind a prefix (container runtime, syslog); None when it is not a whole one."""
+    """An audit line, also behind a prefix (container runtime, syslog); None when it is not a whole one.
+
+    What else an agent logs has a time and a node too, but no number.
+    """
     start = line.find(b"{")
     if start < 0:
         return None
@@ -112,7 +115,7 @@ def read_line(line: bytes) -> AuditLine | None:
         said = _DECODER.decode(line[start:])
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    whole = said.node and said.time.tzinfo is not None and said.time != _UNSTAMPED
+    whole = said.node and said.seq > 0 and said.time.tzinfo is not None and said.time != _UNSTAMPED
     return said if whole else None
 
 
