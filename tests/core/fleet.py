@@ -95,6 +95,7 @@ class Fleet:
                 self.tell(
                     name,
                     published_revision=revision,
+                    published_drain=plan.drain,
                     published_at=self.now,
                     published_instances={one.name: frozenset(one.vips) for one in plan.instances},
                     unsettled={instance: frozenset(vips) for instance, vips in plan.unsettled},

@@ -419,6 +419,7 @@ def test_a_report_holds_both_halves_of_a_vip_node():
                     "revision": "r2",
                     "publishedAt": "2026-11-22T21:00:00Z",
                     "unsettled": {"eip-pool-1": ["10.0.0.9"]},
+                    "drain": True,
                     "instances": [
                         {
                             "name": "eip-pool-0",
@@ -466,6 +467,7 @@ def test_a_report_holds_both_halves_of_a_vip_node():
     assert found.strangers == {("eth0", Family.IPV4, 7, "10.0.0.9")}
     assert found.published_instances == {"eip-pool-0": {ip_address("10.0.0.5")}}
     assert found.unsettled == {"eip-pool-1": {ip_address("10.0.0.9")}}
+    assert found.published_drain
 
 
 def test_a_vip_node_nobody_wrote_to_yet_is_read():

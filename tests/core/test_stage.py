@@ -174,6 +174,20 @@ def test_a_drain_waits_for_the_replacement_but_only_for_that():
     assert world.published[alone].drain
 
 
+def test_a_drain_under_way_is_not_called_back_when_the_plans_of_the_others_change():
+    world = fleet(3, VIP, vrrp=VrrpPolicy(instances=1))
+    world.rest()
+    master = world.master("p-0")
+    world.tell(master, drain=True)
+    world.step()
+    assert world.published[master].drain
+    world.want("10.0.9.2")
+    world.step()
+    assert all(one.published_revision != one.revision for one in world.reports.values())
+    world.step()
+    assert world.published[master].drain
+
+
 def test_a_lone_node_is_drained_on_request():
     world = fleet(1, VIP)
     world.rest()

@@ -78,6 +78,8 @@ class Reason(StrEnum):
     VRID_STRANGER = "StrangerUsesVirtualRouterID"
     INSTANCE_FULL = "InstanceFull"
     BGP_UNCONFIGURED = "BGPNotConfigured"
+    FIELD_IGNORED = "FieldIgnored"
+    NOT_APPLIED = "NotApplied"
 
 
 class MoveReason(StrEnum):
@@ -389,6 +391,8 @@ class NodeReport:
     strangers: frozenset[tuple[str, Family, int, str]] = frozenset()
     published_instances: Mapping[str, frozenset[Address]] = field(default_factory=dict)
     """what the spec last published holds, instance -> its VIPs; live on the node once `revision` equals it"""
+    published_drain: bool = False
+    """whether that spec tells the node to drain"""
     published_at: datetime | None = None
     """when the controller wrote that spec (VipNode.spec.publishedAt)"""
     unsettled: Mapping[str, frozenset[Address]] = field(default_factory=dict)

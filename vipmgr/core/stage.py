@@ -133,8 +133,12 @@ class _Stager:
         return instance.rebalance if ready else ""
 
     def drains(self, node: NodeName, report: NodeReport) -> bool:
-        """Wished for, and no instance would lose its only owner while a replacement is on its way."""
-        if not report.drain or report.drained:
+        """Wished for, and no instance would lose its only owner while a replacement is on its way.
+
+        Once told, a node is not called back while the wish stands: the plans of the others change with the drain, and
+        until they confirm them they do not count as ready.
+        """
+        if not report.drain or report.drained or report.published_drain:
             return report.drain
         mine = (instance for instance in self.placement.instances.values() if self.scene.is_master(instance.name, node))
         return not any(self._replacement_coming(instance, node) for instance in mine)
