@@ -11,7 +11,7 @@ from typing import Final
 from vipmgr.core import wire
 from vipmgr.core.addresses import parse_address, parse_range
 from vipmgr.core.decode.reader import Reader
-from vipmgr.core.decode.values import created, milliseconds, selector, vrid_set
+from vipmgr.core.decode.values import created, milliseconds, natural, selector, vrid_set
 from vipmgr.core.model import (
     Address,
     AddressRange,
@@ -167,7 +167,7 @@ def _bgp(spec: wire.EipBgpSpec, reader: Reader) -> BgpPolicy:
     ):
         for index, text in enumerate(values or ()):
             words = text.split(":")
-            if len(words) != parts or not all(word.isdecimal() and int(word) <= limit for word in words):
+            if len(words) != parts or any(natural(word, limit) is None for word in words):
                 reader.wrong(f"{field}[{index}]", Reason.BAD_VALUE, f"{text!r} is not {parts} numbers up to {limit}")
     length, length6 = spec.aggregation_length, spec.aggregation_length_v6
     return BgpPolicy(
