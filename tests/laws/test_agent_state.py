@@ -15,7 +15,7 @@ from vipmgr.core.wire import VipNodeSpec
 
 
 def spec(number: int) -> VipNodeSpec:
-    return VipNodeSpec(revision=f"r{number}", keepalived=f"text {number // 2}")
+    return VipNodeSpec(revision=f"r{number}", keepalived=f"global_defs {{}} # {number // 2}")
 
 
 EVENTS = st.one_of(
@@ -33,6 +33,7 @@ EVENTS = st.one_of(
             reload.Inspected(("differs",)),
             reload.Up(),
             reload.Down(),
+            reload.Stale(),
             reload.Tick(),
         ]
     ),
@@ -44,6 +45,7 @@ ANSWERS = {
     Phase.WAITING: reload.Up(),
     Phase.RELOADING: reload.Reloaded(),
     Phase.INSPECTING: reload.Inspected(()),
+    Phase.RESTORING: reload.Installed(None),
 }
 
 
@@ -137,6 +139,48 @@ def test_a_refusal_at_the_reload_restores_the_file():
     state, _, effects = play([*steps, (0, reload.ReloadRefused("line 3"))], start)
     assert effects[-2:] == [reload.Restore(spec(1)), reload.Refuse(spec(9), "line 3")]
     assert state.confirmed == spec(1)
+    waiting, now, effects = play([(0, reload.Installed("disk full")), (reload.RETRY_INSTALL, reload.Tick())], state)
+    assert effects == [reload.Restore(spec(1))]
+    assert good_end(waiting, now)[0].confirmed == spec(1)
+
+
+def test_a_new_plan_is_not_checked_before_the_old_file_is_back():
+    start = ConfigState(confirmed=spec(1), running=True)
+    steps = [(0, reload.Wanted(spec(9))), (0, reload.Checked(None)), (0, reload.Installed(None))]
+    state, _, effects = play([*steps, (0, reload.Wanted(spec(4))), (0, reload.ReloadRefused("line 3"))], start)
+    assert reload.Check(spec(4)) not in effects
+    for answer in (reload.Installed(None), reload.Installed("disk full")):
+        assert reload.step(state, answer, 0)[1] == (reload.Check(spec(4)),)
+
+
+def test_a_new_plan_does_not_wait_for_an_old_file_that_cannot_be_written():
+    start = ConfigState(confirmed=spec(1), running=True)
+    steps = [(0, reload.Wanted(spec(9))), (0, reload.Checked(None)), (0, reload.Installed(None))]
+    _, _, effects = play(
+        [*steps, (0, reload.ReloadRefused("line 3")), (0, reload.Installed("disk full")), (0, reload.Wanted(spec(4)))],
+        start,
+    )
+    assert effects[-1] == reload.Check(spec(4))
+
+
+@settings(max_examples=400)
+@given(TIMED)
+def test_a_keepalived_that_lost_an_interface_is_reloaded_whatever_is_under_way(steps):
+    state, now, _ = play([*steps, (0, reload.Up())], ConfigState(confirmed=spec(1)))
+    state, effects = reload.step(state, reload.Stale(), now)
+    state, more = good_end(state, now)
+    assert reload.Reload() in [*effects, *more]
+    assert not state.stale
+
+
+def test_a_keepalived_that_lost_an_interface_before_it_took_signals_is_reloaded_then():
+    for start in (ConfigState(confirmed=spec(1)), reload.resume(spec(1))):
+        state, now, effects = play([(0, reload.Stale())], start)
+        assert effects == []
+        _, effects = reload.step(state, reload.Up(), now)
+        assert reload.Reload() in effects
+        _, _, effects = play([(0, reload.Down()), (0, reload.Up())], state)
+        assert reload.Reload() not in effects
 
 
 def test_a_full_disk_is_tried_again_by_itself():

@@ -179,7 +179,8 @@ async def test_the_program_reports_refuses_serves_and_ends_on_sigterm(
             return bool((await client.get(VIP_NODES, "n1")).status.listening_since)
 
         await until(reported)
-        bad = spec_of("n1", instance(interface="none0"))
+        bad = spec_of("n1", instance())
+        bad.keepalived = bad.keepalived.replace("nopreempt", "nopreemptt")
         await client.patch(VIP_NODES, "n1", {"spec": msgspec.to_builtins(bad)})
 
         async def refused() -> Any:
@@ -187,7 +188,7 @@ async def test_the_program_reports_refuses_serves_and_ends_on_sigterm(
 
         refusal = await until(refused)
         assert refusal.revision == bad.revision
-        assert "none0" in refusal.message
+        assert "nopreemptt" in refusal.message
 
         async def ready() -> bool:
             return (await program.get("/readyz"))[0] == 200

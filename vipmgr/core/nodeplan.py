@@ -31,7 +31,7 @@ def instance_plan(
     vips: tuple[Address, ...],
     yield_token: str = "",
 ) -> InstancePlan | None:
-    """None while the node lacks the interface: keepalived refuses a whole file for one unknown interface."""
+    """None while the node lacks the interface: it could only be in FAULT there."""
     sites = placement.sites
     pool = placement.pools.get(instance.eip)
     site = sites.of(member.node, instance.interface)

@@ -5,9 +5,9 @@
     Wanted -> [Check] Checked -> [Install] Installed -> [Reload] Reloaded -> [Inspect] Inspected -> [Confirm]
 
 One change is under way at a time; of those that arrive meanwhile only the newest is kept, so a burst costs one reload.
-A refusal at any stage leaves the confirmed configuration in force. A reload that is not heard of is asked for once more
-and then reported; keepalived is never restarted for it. While keepalived is not running a change is installed all the
-same: the next start reads it.
+A refusal at any stage leaves the confirmed configuration in force, and in the file. A reload that is not heard of is
+asked for once more and then reported; keepalived is never restarted for it. While keepalived is not running a change is
+installed all the same: the next start reads it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from vipmgr.core import spec_check
 from vipmgr.core.wire import VipNodeSpec
 
 RELOAD_TIMEOUT: Final = 5.0
@@ -33,6 +34,7 @@ class Phase(StrEnum):
     WAITING = "waiting for keepalived"
     RELOADING = "reloading"
     INSPECTING = "inspecting"
+    RESTORING = "restoring the file"
 
 
 # --- events ----------------------------------------------------------------------------------------------------------
@@ -53,7 +55,7 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """`error`: why the file could not be written (full disk), None when it was."""
+    """The answer to Install and Restore. `error`: why the file could not be written (full disk), None when it was."""
 
     error: str | None
 
@@ -88,11 +90,16 @@ class Down:
 
 
 @dataclass(frozen=True, slots=True)
+class Stale:
+    """keepalived must read what is in force again: an interface it had open is another one now."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed."""
 
 
-Event = Wanted | Checked | Installed | Reloaded | ReloadRefused | Inspected | Up | Down | Tick
+Event = Wanted | Checked | Installed | Reloaded | ReloadRefused | Inspected | Up | Down | Stale | Tick
 
 
 # --- effects ---------------------------------------------------------------------------------------------------------
@@ -126,7 +133,7 @@ class Inspect:
 
 @dataclass(frozen=True, slots=True)
 class Restore:
-    """Put the confirmed configuration back in the live file; keepalived still runs with it."""
+    """Put the confirmed configuration back in the live file, with which keepalived runs; answer with Installed."""
 
     spec: VipNodeSpec
 
@@ -162,7 +169,8 @@ class ConfigState:
     """`confirmed`: in force. `current`: under way. `queued`: the newest that arrived meanwhile.
 
     `running`: keepalived runs. `at`: when the next Tick matters. `began`: when the phase's first attempt began.
-    `refused`: the revision last refused for good (a repeated Wanted of it is not tried again).
+    `refused`: the revision last refused for good (a repeated Wanted of it is not tried again). `stale`: keepalived
+    must reload, whatever becomes of the change under way.
     """
 
     confirmed: VipNodeSpec | None = None
@@ -177,6 +185,7 @@ class ConfigState:
     complained: bool = False
     asked_again: bool = False
     refused: str = ""
+    stale: bool = False
 
 
 Step = tuple[ConfigState, tuple[Effect, ...]]
@@ -198,17 +207,25 @@ def step(state: ConfigState, event: Event, now: float) -> Step:
             return _want(state, spec, now)
         case Checked() if state.phase is Phase.CHECKING:
             return _checked(state, event, now)
-        case Installed(error) if state.phase is Phase.INSTALLING:
-            return _installed(state, now) if error is None else _put_off(state, error, now)
+        case Installed(error):
+            return _written(state, error, now)
         case Reloaded() | ReloadRefused() | Inspected():
             return _answered(state, event, now)
+        case Up() | Down() | Stale():
+            return _lived(state, event, now)
+        case Tick() if state.at is not None and now >= state.at:
+            return _tick(state, now)
+    return state, ()
+
+
+def _lived(state: ConfigState, event: Up | Down | Stale, now: float) -> Step:
+    match event:
         case Up():
             return _up(state, now)
         case Down():
             return _down(state)
-        case Tick() if state.at is not None and now >= state.at:
-            return _tick(state, now)
-    return state, ()
+        case Stale():
+            return _stale(replace(state, stale=True), now)
 
 
 def _answered(state: ConfigState, event: Reloaded | ReloadRefused | Inspected, now: float) -> Step:
@@ -225,10 +242,15 @@ def _answered(state: ConfigState, event: Reloaded | ReloadRefused | Inspected, n
 def _want(state: ConfigState, spec: VipNodeSpec, now: float) -> Step:
     """`revision` says whether two specs ask for the same; the rest of one may be the controller's own notes."""
     if state.current is not None:
-        return replace(state, queued=None if spec.revision == state.current.revision else spec), ()
+        newest = replace(state, queued=None if spec.revision == state.current.revision else spec)
+        waits = state.phase is Phase.RESTORING and state.at is not None  # the new file may fit on the disk
+        return _next(newest, (), now) if waits and newest.queued is not None else (newest, ())
     known = state.confirmed.revision if state.confirmed is not None else ""
     if spec.revision in (known, state.refused):
         return replace(state, queued=None), ()
+    complaint = spec_check.complaint(spec)
+    if complaint is not None:
+        return replace(state, queued=None, refused=spec.revision), (Refuse(spec, complaint),)
     if state.confirmed is not None and spec.keepalived == state.confirmed.keepalived:
         return _confirm(replace(state, current=spec, reload_ms=None), now)
     fresh = replace(state, current=spec, queued=None, phase=Phase.CHECKING, at=None, tries=0)
@@ -254,6 +276,17 @@ def _put_off(state: ConfigState, error: str, now: float) -> Step:
     return later, (Refuse(state.current, error),)
 
 
+def _written(state: ConfigState, error: str | None, now: float) -> Step:
+    match state.phase:
+        case Phase.INSTALLING:
+            return _installed(state, now) if error is None else _put_off(state, error, now)
+        case Phase.RESTORING if error is not None and state.queued is None:
+            return replace(state, at=now + RETRY_INSTALL), ()
+        case Phase.RESTORING:
+            return _next(state, (), now)
+    return state, ()
+
+
 def _installed(state: ConfigState, now: float) -> Step:
     if not state.running:
         return replace(state, phase=Phase.WAITING, at=None, began=now), ()
@@ -262,8 +295,20 @@ def _installed(state: ConfigState, now: float) -> Step:
 
 def _reload(state: ConfigState, now: float) -> Step:
     began = now if state.tries == 0 else state.began
-    waiting = replace(state, phase=Phase.RELOADING, tries=state.tries + 1, began=began, at=now + RELOAD_TIMEOUT)
+    due = now + RELOAD_TIMEOUT
+    waiting = replace(state, phase=Phase.RELOADING, tries=state.tries + 1, began=began, at=due, stale=False)
     return waiting, (Reload(),)
+
+
+def _stale(state: ConfigState, now: float) -> Step:
+    """Reload at once, unless a reload is to come anyway or keepalived is only just starting."""
+    if not state.running or not state.stale:
+        return state, ()
+    if state.phase in (Phase.RELOADING, Phase.INSPECTING):
+        return _reload(replace(state, tries=0), now)
+    if state.phase is Phase.IDLE and state.confirmed is not None:
+        return _reload(replace(state, current=state.confirmed, tries=0), now)
+    return state, ()
 
 
 def _inspect(state: ConfigState, now: float) -> Step:
@@ -294,23 +339,26 @@ def _confirm(state: ConfigState, now: float) -> Step:
 def _taken_back(state: ConfigState, words: str, now: float) -> Step:
     """keepalived looked again and said no: the file must hold what it runs with."""
     assert state.current is not None  # noqa: S101
-    restore = (Restore(state.confirmed),) if state.confirmed is not None else ()
-    refused = replace(state, refused=state.current.revision)
-    return _next(refused, (*restore, Refuse(state.current, words)), now)
+    refused, refusal = replace(state, refused=state.current.revision, at=None), Refuse(state.current, words)
+    if state.confirmed is None:
+        return _next(refused, (refusal,), now)
+    return replace(refused, phase=Phase.RESTORING), (Restore(state.confirmed), refusal)
 
 
 def _up(state: ConfigState, now: float) -> Step:
     """A start reads the live file: what waited for it, or for a reload, is now to be compared."""
     up = replace(state, running=True)
     if state.phase in (Phase.WAITING, Phase.RELOADING, Phase.INSPECTING) and state.current is not None:
-        return _inspect(up, now)
-    return up, ()
+        up, effects = _inspect(up, now)
+        return _stale(up, now) if up.stale else (up, effects)
+    return _stale(up, now)
 
 
 def _down(state: ConfigState) -> Step:
+    down = replace(state, running=False, stale=False)  # its next start opens everything anew
     if state.phase in (Phase.RELOADING, Phase.INSPECTING):
-        return replace(state, running=False, phase=Phase.WAITING, at=None), ()
-    return replace(state, running=False), ()
+        return replace(down, phase=Phase.WAITING, at=None), ()
+    return down, ()
 
 
 def _tick(state: ConfigState, now: float) -> Step:
@@ -327,6 +375,9 @@ def _tick(state: ConfigState, now: float) -> Step:
         case Phase.INSPECTING:
             assert state.current is not None  # noqa: S101
             return quiet, (Inspect(state.current),)
+        case Phase.RESTORING:
+            assert state.confirmed is not None  # noqa: S101
+            return quiet, (Restore(state.confirmed),)
         case Phase.IDLE if state.queued is not None:
             return _next(quiet, (), now)
     return quiet, ()
@@ -334,10 +385,11 @@ def _tick(state: ConfigState, now: float) -> Step:
 
 def _next(state: ConfigState, effects: tuple[Effect, ...], now: float) -> Step:
     """Done with `current`, well or not: take up what was queued."""
-    idle = ConfigState(confirmed=state.confirmed, running=state.running, refused=state.refused)
-    if state.queued is None:
-        return idle, effects
-    after, more = _want(idle, state.queued, now)
+    after = ConfigState(confirmed=state.confirmed, running=state.running, refused=state.refused, stale=state.stale)
+    if state.queued is not None:
+        after, more = _want(after, state.queued, now)
+        effects += more
+    after, more = _stale(after, now)
     return after, (*effects, *more)
 
 

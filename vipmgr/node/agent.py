@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from vipmgr.core import reload
+from vipmgr.core import reload, spec_check
 from vipmgr.core.audit_line import AuditLine, Event
 from vipmgr.core.keepalived_words import State
 from vipmgr.core.wire import VipNodeSpec, VipNodeStatus
@@ -21,6 +21,7 @@ from vipmgr.node.bgp.part import BgpPart
 from vipmgr.node.cursor import Saved, load_cursor, save_cursor
 from vipmgr.node.daemon_watch import DaemonWatch
 from vipmgr.node.fifo import FifoReader
+from vipmgr.node.grip import Grip
 from vipmgr.node.journal import Journal, utc
 from vipmgr.node.keepalived import Processes
 from vipmgr.node.layer2 import Layer2
@@ -70,6 +71,7 @@ class NodeAgent:
         self.journal = Journal(paths.audit, settings.node, limit=settings.audit_bytes, keep=settings.audit_files)
         self.observer = Observer(self.journal, self._moved, lambda: report(False))
         self.netlink = Netlink(self._kernel_changed, self._routes.set)
+        self._grip = Grip(self.netlink)
         self.tracker = Tracker(paths, self.observer, self.journal, self._drained)
         self.sweeper = Sweeper(paths, self.netlink, self.journal, self._plans)
         self._saved = load_cursor(paths.cursor)
@@ -79,8 +81,8 @@ class NodeAgent:
         self.bgp = BgpPart(paths, self.journal, settings.namespace, settings.node, lambda: report(False))
         self._resync = Resync(paths, self.observer, self._catch_up)
         self._outcome = Outcome(
-            paths, self.facts, self.journal, self.metrics, self.tracker, self.netlink, self._resync,
-            self._coming, self._confirmed, lambda: report(False),
+            paths, self.facts, self.journal, self.metrics, self.tracker, self.netlink, self._grip,
+            self._resync, self._coming, self._confirmed, lambda: report(False),
         )  # fmt: skip
         self._applier = Applier(paths, self._outcome, self._background)
         self._daemon = DaemonWatch(paths, self._began, self._came, self._went)
@@ -90,13 +92,15 @@ class NodeAgent:
     def want(self, spec: VipNodeSpec) -> None:
         """A VipNode.spec from the controller. Draining does not wait for a configuration under way."""
         self.tracker.want_drain(spec.drain)
+        self._applier.feed(reload.Wanted(spec))
+        self._kick.set()
+        if spec_check.complaint(spec) is not None:
+            return  # refused as a whole
         self.layer2.want(spec.layer2, drain=spec.drain)
         self.bgp.want(spec)
         if spec.reach != self._reach:
             self._reach = list(spec.reach)
             self._routes.set()
-        self._applier.feed(reload.Wanted(spec))
-        self._kick.set()
 
     def own_addresses(self, addresses: list[str]) -> None:
         """Node.status.addresses."""
@@ -208,6 +212,7 @@ class NodeAgent:
         """Bring what a former agent knew up to date with what keepalived wrote while there was none."""
         processes = keepalived.find_processes(self._paths)
         self._known_daemon = saved.keepalived
+        self._grip.recall(saved.held)
         if saved.keepalived and processes.identity != saved.keepalived:
             self.journal.write(AuditLine(event=Event.KEEPALIVED_DIED, evidence="it ended while no agent ran"))
             self.observer.died("it ended while no agent ran")
@@ -219,6 +224,7 @@ class NodeAgent:
     async def _follow(self, folder: FolderWatch) -> None:
         while True:
             await folder.wait()
+            self._keep_fifo()
             self._read_log()
             self._daemon.look()
             self._kick.set()
@@ -293,7 +299,15 @@ class NodeAgent:
         links = self.netlink.kernel.links
         self.strangers.listen_on(arp_links(links))
         self.layer2.kernel(links.values())
+        self._reopen()
         self._report(False)
+
+    def _reopen(self) -> None:
+        slipped = self._grip.slipped(one.interface for plan in self._plans() for one in plan.instances)
+        if slipped and self._daemon.processes.parent is not None:
+            log.warning("keepalived.lost_interfaces", interfaces=slipped)
+            self._applier.feed(reload.Stale())
+            self._kick.set()
 
     def _coming(self, spec: VipNodeSpec) -> None:
         """`spec` goes live in a moment: old and new instances are ours until it is confirmed."""
@@ -321,6 +335,7 @@ class NodeAgent:
             return
         self.facts.keepalived.since = utc(time.time() - time.monotonic() + began)
         if processes.identity != self._known_daemon:
+            self._grip.take()
             self._known_daemon = processes.identity
             self.journal.write(AuditLine(event=Event.KEEPALIVED_STARTED, pid=parent or 0), at=began)
 
@@ -336,6 +351,7 @@ class NodeAgent:
         await self.sweeper.sweep()
 
     def _went(self, what: str) -> None:
+        self._grip.take()
         self._catch_up()
         living = sorted(self.observer.states)
         self.metrics.deaths.inc()
@@ -353,6 +369,12 @@ class NodeAgent:
         """Everything keepalived has written so far; the log first, as it has the reasons."""
         self._read_log()
         self._fifo.drain()
+
+    def _keep_fifo(self) -> None:
+        try:
+            self._fifo.look()
+        except OSError as error:
+            log.error("fifo.not_made", path=str(self._paths.fifo), error=str(error))
 
     def _read_log(self) -> None:
         try:
@@ -376,6 +398,7 @@ class NodeAgent:
             log=self._tail.cursor,
             instances=self.observer.memories(),
             keepalived=self._known_daemon,
+            held=self._grip.held,
             boot=self.journal.boot,
             sequence=self.journal.sequence,
         )

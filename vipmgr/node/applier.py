@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Final, Protocol, assert_never
 
-from vipmgr.core import reload, spec_check
+from vipmgr.core import reload
 from vipmgr.core.wire import VipNodeSpec
 from vipmgr.node import keepalived
 from vipmgr.node.background import Background
@@ -29,7 +29,7 @@ class Agent(Protocol):
         """What keepalived and the kernel have different from `spec`."""
 
     def reloading(self) -> None:
-        """SIGHUP was sent."""
+        """SIGHUP is about to be sent."""
 
     def confirmed(self, effect: reload.Confirm, silent_ms: int | None) -> None:
         """In force. `silent_ms`: how long keepalived sent no adverts."""
@@ -88,7 +88,7 @@ class Applier:
             case reload.Inspect(spec):
                 self._background.spawn(self._inspect(spec))
             case reload.Restore(spec):
-                self._background.spawn(asyncio.to_thread(replace_file, self._paths.config, spec.keepalived.encode()))
+                self._background.spawn(self._restore(spec))
             case reload.Confirm():
                 self._agent.confirmed(effect, self._silent_ms)
                 self._silent_ms = None
@@ -100,10 +100,6 @@ class Applier:
                 assert_never(never)
 
     async def _check(self, spec: VipNodeSpec) -> None:
-        complaint = spec_check.complaint(spec)
-        if complaint is not None:
-            self.feed(reload.Checked(complaint))
-            return
         try:
             await asyncio.to_thread(write_synced, self._paths.draft, spec.keepalived.encode())
         except OSError as error:
@@ -120,6 +116,14 @@ class Applier:
             return
         self.feed(reload.Installed(None))
 
+    async def _restore(self, spec: VipNodeSpec) -> None:
+        try:
+            await asyncio.to_thread(replace_file, self._paths.config, spec.keepalived.encode())
+        except OSError as error:
+            self.feed(reload.Installed(_cannot(error)))
+            return
+        self.feed(reload.Installed(None))
+
     def _make_live(self) -> None:
         self._paths.draft.replace(self._paths.config)
         sync_folder(self._paths.config.parent)
@@ -127,8 +131,9 @@ class Applier:
     def _reload(self) -> None:
         self._silent_ms = None
         parent = keepalived.find_processes(self._paths).parent
-        if parent is not None and keepalived.reload(parent):
+        if parent is not None:
             self._agent.reloading()
+            keepalived.reload(parent)
 
     async def _inspect(self, spec: VipNodeSpec) -> None:
         self.feed(reload.Inspected(await self._agent.inspect(spec)))

@@ -17,6 +17,7 @@ class Saved(msgspec.Struct):
     log: Cursor = Cursor()
     instances: dict[str, Memory] = msgspec.field(default_factory=dict)
     keepalived: str = ""
+    held: dict[str, int] = msgspec.field(default_factory=dict)
     boot: str = ""
     sequence: int = 0
 

@@ -1,12 +1,14 @@
 """keepalived's notify FIFO: made by us, read by us, and never without a reader.
 
 It is opened for reading and writing, so that keepalived's opening never blocks or fails and we never see an end of
-file. While no agent runs the lines wait in the pipe (keepalived holds it open): 64 KiB of them, some 1,500.
+file. While no agent runs the lines wait in the pipe (keepalived holds it open): 1 MiB of them, some 25,000. When it is
+full keepalived drops lines and goes on.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import stat
@@ -55,23 +57,37 @@ class FifoReader:
     """Calls `heard(line)` from the running loop for every line, in order."""
 
     def __init__(self, path: Path, heard: Callable[[str], None]) -> None:
+        self._path = path
         self._heard = heard
-        self._lines = Lines()
-        ensure_fifo(path)
-        self._descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        fcntl.fcntl(self._descriptor, _SET_PIPE_SIZE, _PIPE_BYTES)
-        asyncio.get_running_loop().add_reader(self._descriptor, self.drain)
+        self._open: dict[int, Lines] = {}
+        self.look()
+
+    def look(self) -> None:
+        """Somebody may have removed the FIFO, and keepalived made another. One before it is read on: keepalived writes
+        to that until it reloads. Raises OSError when there can be none."""
+        ensure_fifo(self._path)
+        if self._open and os.path.samestat(self._path.stat(), os.fstat(next(reversed(self._open)))):
+            return
+        descriptor = os.open(self._path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        fcntl.fcntl(descriptor, _SET_PIPE_SIZE, _PIPE_BYTES)
+        self._open[descriptor] = Lines()
+        asyncio.get_running_loop().add_reader(descriptor, self.drain)
+        for older in list(self._open)[:-2]:
+            self._close(older)
 
     def drain(self) -> None:
         """Read all there is now."""
-        while True:
-            try:
-                data = os.read(self._descriptor, 65536)
-            except BlockingIOError:
-                return
-            for line in self._lines.feed(data):
-                self._heard(line)
+        for descriptor, lines in list(self._open.items()):
+            with contextlib.suppress(BlockingIOError):
+                while data := os.read(descriptor, 65536):
+                    for line in lines.feed(data):
+                        self._heard(line)
 
     def close(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._descriptor)
-        os.close(self._descriptor)
+        for descriptor in list(self._open):
+            self._close(descriptor)
+
+    def _close(self, descriptor: int) -> None:
+        asyncio.get_running_loop().remove_reader(descriptor)
+        os.close(descriptor)
+        del self._open[descriptor]

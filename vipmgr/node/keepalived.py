@@ -6,6 +6,7 @@ It is started and restarted by its own container (vipmgr/node/keepalived-run.sh)
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -116,13 +117,10 @@ async def version() -> str:
     return found[1].decode() if found else ""
 
 
-def reload(pid: int) -> bool:
-    """SIGHUP; False when the process is gone."""
-    try:
+def reload(pid: int) -> None:
+    """SIGHUP, if the process is still there."""
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGHUP)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 async def dump(paths: Paths, processes: Processes, patience: float = 1.0) -> Mapping[str, Dumped] | None:

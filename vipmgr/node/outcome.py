@@ -11,6 +11,7 @@ from vipmgr.core.audit_line import AuditLine, Event
 from vipmgr.core.kernel_view import disagreements
 from vipmgr.core.wire import Refusal, VipNodeSpec
 from vipmgr.log import get_log
+from vipmgr.node.grip import Grip
 from vipmgr.node.journal import Journal, utc
 from vipmgr.node.metrics import Metrics
 from vipmgr.node.netlink import Netlink
@@ -39,6 +40,7 @@ class Outcome:
         metrics: Metrics,
         tracker: Tracker,
         netlink: Netlink,
+        grip: Grip,
         resync: Resync,
         coming: Callable[[VipNodeSpec], None],
         settled: Callable[[VipNodeSpec], None],
@@ -50,6 +52,7 @@ class Outcome:
         self._metrics = metrics
         self._tracker = tracker
         self._netlink = netlink
+        self._grip = grip
         self._resync = resync
         self._coming = coming
         self._settled = settled
@@ -70,6 +73,7 @@ class Outcome:
         return disagreements(spec, states, self._netlink.kernel.placed())
 
     def reloading(self) -> None:
+        self._grip.take()
         self._metrics.reloads.inc()
 
     def confirmed(self, effect: reload.Confirm, silent_ms: int | None) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from vipmgr.core.spec_check import complaint
 from vipmgr.core.wire import VipNodeSpec, Wire
 from vipmgr.log import get_log
 from vipmgr.node.files import replace_file
@@ -23,12 +24,16 @@ class StoredPlan(Wire):
 def load_plan(path: Path) -> StoredPlan | None:
     """None when there is none that can be read; a damaged one is reported and ignored."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=StoredPlan)
+        stored = msgspec.json.decode(path.read_bytes(), type=StoredPlan)
+        error = complaint(stored.spec)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError) as error:
-        log.warning("plan.unreadable", path=str(path), error=str(error))
+    except (OSError, msgspec.DecodeError) as unreadable:
+        error = str(unreadable)
+    if error is not None:
+        log.warning("plan.unreadable", path=str(path), error=error)
         return None
+    return stored
 
 
 def save_plan(path: Path, plan: StoredPlan) -> None:
