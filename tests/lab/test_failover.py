@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from vipmgr.core.audit_line import Event, read_line
 from vipmgr.core.findings import NODE_LOST, PARTITION
 from vipmgr.core.model import MoveReason
 from vipmgr.lab.client import Lab
@@ -52,6 +53,13 @@ def mend(lab):
         if lab.get("VipNode", name)["metadata"].get("annotations", {}).get("vipmgr.io/drain"):
             lab.fault("undrain", name)
     lab.fault("heal")
+
+
+def drains(lab, node, since) -> list[str]:
+    """What the agent of that node said of drains, in order."""
+    lines = [line for text in lab.audit_text() if (line := read_line(text.encode())) is not None]
+    said = {Event.DRAIN_STARTED, Event.DRAIN_DONE, Event.DRAIN_UNDONE}
+    return [one.event for one in lines if one.node == node and one.event in said and one.time.timestamp() >= since]
 
 
 def overlap(prober, vip) -> float:
@@ -110,6 +118,7 @@ def test_a_drain_hands_every_vip_over_and_undrain_takes_none_back(lab, vip, prob
     assert judged(lab, seen).cause == MoveReason.DRAINED
     assert seen.dark_ms <= 100
     lab.wait(lambda: lab.get("VipNode", master)["status"].get("drained"), "the agent reports it drained")
+    assert drains(lab, master, seen.began) == [Event.DRAIN_STARTED, Event.DRAIN_DONE]
     back = measure(lab, prober, vip, [("undrain", master)], moves=False)
     assert (back.target, back.dark_ms) == (seen.target, 0)
 
