@@ -168,7 +168,11 @@ async def test_an_object_past_the_schema_does_not_hide_the_others() -> None:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
         async with Client(Access(f"http://127.0.0.1:{runner.addresses[0][1]}")) as client:
-            assert [one.metadata.name for one in await client.list(NODES)] == ["good"]
+            (page,) = [page async for page in client.pages(NODES)]
+            assert [one.metadata.name for one in page.items] == ["good"]
+            assert [(one.name, one.why) for one in page.unreadable] == [
+                ("bad", "Expected `bool`, got `str` - at `$.spec.unschedulable`")
+            ]
     finally:
         await runner.cleanup()
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from tests.kube.conftest import Wire, until
 from vipmgr.core.wire import Namespace
 from vipmgr.kube.auth import Access
-from vipmgr.kube.client import Client, WatchEvent
+from vipmgr.kube.client import Client, Unreadable, WatchEvent
 from vipmgr.kube.reflector import Reflector
 from vipmgr.kube.resources import NAMESPACES, SERVICES
 from vipmgr.lab.apiserver import ApiServer
@@ -20,9 +21,9 @@ def label(one: Namespace) -> str | None:
 
 
 @asynccontextmanager
-async def running(client: Client, **options: float) -> AsyncIterator[tuple[Reflector[Namespace, str], list[str]]]:
+async def running(client: Client, **options: Any) -> AsyncIterator[tuple[Reflector[Namespace, str], list[str]]]:
     changes: list[str] = []
-    reflector = Reflector(client, NAMESPACES, decode=label, changed=changes.append, **options)
+    reflector = Reflector(client, NAMESPACES, **({"decode": label, "changed": changes.append} | options))
     task = asyncio.create_task(reflector.run())
     try:
         async with asyncio.timeout(5):
@@ -164,3 +165,40 @@ async def test_an_older_event_does_not_undo_what_was_adopted(client: Client) -> 
     later = await client.get(NAMESPACES, "a")
     copy._apply(WatchEvent("MODIFIED", later, later.metadata.resource_version), later)
     assert (copy.items["a"], changes) == ("red", ["a"])
+
+
+def stumbling(one: Namespace) -> str | None:
+    team = label(one)
+    if team == "rubbish":
+        raise ZeroDivisionError("nobody thought of this")
+    return team
+
+
+async def test_an_object_its_reader_stumbles_over_stays_what_it_was_and_stops_no_other(client: Client) -> None:
+    await put(client, "never", "rubbish")
+    await put(client, "a", "red")
+    async with running(client, decode=stumbling) as (copy, changes):
+        assert (dict(copy.items), list(copy.unreadable)) == ({"a": "red"}, ["never"])
+        await relabel(client, "a", "rubbish")
+        await until(lambda: "a" in copy.unreadable)
+        assert (copy.unreadable["a"].name, copy.items["a"]) == ("a", "red")
+        assert copy.unreadable["a"].why == "ZeroDivisionError: nobody thought of this"
+        await put(client, "b", "blue")
+        await until(lambda: "b" in copy.items)
+        await relabel(client, "a", "green")
+        await until(lambda: copy.items["a"] == "green")
+        assert list(copy.unreadable) == ["never"]
+        await client.delete(NAMESPACES, "never")
+        await until(lambda: not copy.unreadable)
+        assert changes[2:] == ["a", "b", "a", "never"]
+
+
+async def test_an_object_past_the_schema_is_kept_until_it_is_deleted(client: Client) -> None:
+    copy = Reflector(client, NAMESPACES, decode=label, changed=lambda _: None)
+    await put(client, "a", "red")
+    await copy._list()
+    spoilt = Unreadable("", "a", "Expected `str`, got `int` - at `$.metadata.labels`")
+    copy._apply(WatchEvent("MODIFIED", spoilt, "7"), spoilt)
+    assert (dict(copy.items), dict(copy.unreadable)) == ({"a": "red"}, {"a": spoilt})
+    copy._apply(WatchEvent("DELETED", spoilt, "8"), spoilt)
+    assert (dict(copy.items), dict(copy.unreadable)) == ({}, {})

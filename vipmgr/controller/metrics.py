@@ -29,6 +29,9 @@ class Metrics:
         self.failed_passes = Counter(
             "vipmgr_controller_failed_passes", "Passes that ended in an error of the controller itself", **own
         )
+        self.unreadable = Gauge(
+            "vipmgr_controller_unreadable_objects", "Objects that cannot be read and count as they last were", **own
+        )
         self.queue = Gauge("vipmgr_controller_queue", "Changes seen since the last pass began", **own)
         self.writes = Counter("vipmgr_controller_writes", "Writes the API server accepted", ["resource"], **own)
         self.errors = Counter("vipmgr_controller_write_errors", "Writes that failed", ["resource", "reason"], **own)

@@ -52,6 +52,7 @@ class Reason(StrEnum):
 
     BAD_ADDRESS = "BadAddress"
     BAD_VALUE = "BadValue"
+    UNREADABLE = "Unreadable"
     MISSING_INTERFACE = "MissingInterface"
     OVERLAP = "AddressOverlap"
     SECOND_DEFAULT = "SecondDefaultPool"

@@ -6,7 +6,7 @@ import random
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, Generic, Protocol, Self, TypeVar, cast
+from typing import Any, Final, Generic, NamedTuple, Protocol, Self, TypeVar, cast
 
 import msgspec
 
@@ -25,7 +25,6 @@ from vipmgr.kube.errors import (
     api_error,
 )
 from vipmgr.kube.resources import Resource
-from vipmgr.log import get_log
 
 __all__ = [
     "ApiError",
@@ -39,11 +38,11 @@ __all__ = [
     "Page",
     "Patch",
     "UnreachableError",
+    "Unreadable",
     "WatchEvent",
 ]
 
 T = TypeVar("T")
-log = get_log(__name__)
 
 IDLE_SECONDS: Final = 75.0
 """a live watch carries a bookmark about every minute; silence longer than this is a dead connection"""
@@ -65,10 +64,19 @@ class Patch(StrEnum):
     APPLY = "application/apply-patch+yaml"
 
 
+class Unreadable(NamedTuple):
+    """An object that does not fit its struct (written past the schema), or that its reader stumbled over."""
+
+    namespace: str
+    name: str
+    why: str
+
+
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
     items: list[T]
     resource_version: str
+    unreadable: tuple[Unreadable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +84,7 @@ class WatchEvent(Generic[T]):
     """`type` is ADDED, MODIFIED, DELETED or BOOKMARK; a bookmark has no object."""
 
     type: str
-    object: T | None
+    object: T | Unreadable | None
     resource_version: str
 
 
@@ -96,6 +104,7 @@ class _Event(msgspec.Struct):
 
 
 class _Named(Wire):
+    namespace: str = ""
     name: str = ""
     resource_version: str = ""
 
@@ -156,11 +165,11 @@ class Client:
             parameters["limit"] = str(limit)
         while True:
             body = await self._connection.send("GET", resource.path(namespace), parameters=parameters)
-            page = _read_list(body, resource)
-            yield Page(page.items or [], page.metadata.resource_version)
-            if not page.metadata.continue_:
+            page, continued = _read_page(body, resource)
+            yield page
+            if not continued:
                 return
-            parameters["continue"] = page.metadata.continue_
+            parameters["continue"] = continued
 
     async def list(self, resource: Resource[T], **selectors: Any) -> list[T]:
         """All objects; the selectors of `pages`."""
@@ -188,8 +197,8 @@ class Client:
         try:
             async with self._connection.stream(path, parameters, idle_seconds) as content:
                 async for line in lines(content):
-                    if line and (event := _read_event(line, resource)) is not None:
-                        yield event
+                    if line:
+                        yield _read_event(line, resource)
         except UnreachableError as error:
             if error.reason != "Idle":
                 raise
@@ -270,28 +279,31 @@ def _read(body: bytes, resource: Resource[T]) -> T:
         raise ApiError(0, "Unreadable", f"{resource.kind}: {error}") from error
 
 
-def _read_list(body: bytes, resource: Resource[T]) -> _List[T]:
-    """A page. One object that does not fit its struct (written past the schema) is left out, not the whole page."""
+def _read_page(body: bytes, resource: Resource[T]) -> tuple[Page[T], str]:
+    """A page, and the token for the next. One object that does not fit its struct does not hide the others."""
     try:
-        return cast("_List[T]", _decoder(_List[resource.type]).decode(body))  # type: ignore[name-defined]
+        found = cast("_List[T]", _decoder(_List[resource.type]).decode(body))  # type: ignore[name-defined]
+        return Page(found.items or [], found.metadata.resource_version), found.metadata.continue_
     except msgspec.ValidationError:
         raw: _List[msgspec.Raw] = _decoder(_List[msgspec.Raw]).decode(body)
     except msgspec.DecodeError as error:
         raise UnreachableError(0, "Unreadable", f"{resource.plural}: {error}") from error
     read = [_read_item(item, resource) for item in raw.items or []]
-    return _List(raw.metadata, [item for item in read if item is not None])
+    unreadable = tuple(one for one in read if isinstance(one, Unreadable))
+    items = [one for one in read if not isinstance(one, Unreadable)]
+    return Page(items, raw.metadata.resource_version, unreadable), raw.metadata.continue_
 
 
-def _read_item(item: msgspec.Raw, resource: Resource[T]) -> T | None:
+def _read_item(item: msgspec.Raw, resource: Resource[Any]) -> Any:
+    """The object, or Unreadable."""
     try:
-        return cast("T", _decoder(resource.type).decode(item))
+        return _decoder(resource.type).decode(item)
     except msgspec.ValidationError as error:
-        name = _decoder(_Bare).decode(item).metadata.name
-        log.warning("object.unreadable", kind=resource.kind, name=name, error=str(error))
-        return None
+        about = _decoder(_Bare).decode(item).metadata
+        return Unreadable(about.namespace, about.name, str(error))
 
 
-def _read_event(line: bytes, resource: Resource[T]) -> WatchEvent[T] | None:
+def _read_event(line: bytes, resource: Resource[T]) -> WatchEvent[T]:
     try:
         raw: _Event = _decoder(_Event).decode(line)
         if raw.type == "ERROR":
@@ -301,8 +313,7 @@ def _read_event(line: bytes, resource: Resource[T]) -> WatchEvent[T] | None:
         raise UnreachableError(0, "Unreadable", f"watch {resource.plural}: {error}") from error
     if raw.type == "BOOKMARK":
         return WatchEvent(raw.type, None, version)
-    item = _read_item(raw.object, resource)
-    return None if item is None else WatchEvent(raw.type, item, version)
+    return WatchEvent(raw.type, _read_item(raw.object, resource), version)
 
 
 def _status_code(raw: msgspec.Raw) -> int:

@@ -2,7 +2,8 @@
 
 An outage is waited out with growing, jittered pauses (at most about 5 s); a watch that fell silent is reopened from
 where it was; a version the server has forgotten leads to a new list whose differences are reported like any change.
-What is kept is what `decode` returns, so a copy costs no more than what its reader needs.
+What is kept is what `decode` returns, so a copy costs no more than what its reader needs. An object that cannot be
+read stays what it was when it last could be.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from vipmgr.core.wire import Metadata
 from vipmgr.errors import TemporaryError
-from vipmgr.kube.client import IDLE_SECONDS, Client, WatchEvent
+from vipmgr.kube.client import IDLE_SECONDS, Client, Unreadable, WatchEvent
 from vipmgr.kube.errors import GoneError
 from vipmgr.kube.resources import Resource
 from vipmgr.log import get_log
@@ -30,7 +31,8 @@ _HEALTHY_AFTER: Final = 5.0
 
 
 class Reflector(Generic[T, V]):
-    """`decode` turns an object into what is kept (None: not kept). `changed(key)` is called after `items` has changed.
+    """`decode` turns an object into what is kept (None: not kept). `changed(key)` is called after `items` has changed,
+    or `unreadable`, which has the objects whose last version cannot be read.
 
     `connected`: the last list or watch went well, so `items` is current. `synced` is set after the first list.
     """
@@ -48,7 +50,7 @@ class Reflector(Generic[T, V]):
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         self._client = client
-        self._resource = resource
+        self.resource = resource
         self._decode = decode
         self._changed = changed
         self._selectors: dict[str, Any] = {
@@ -60,7 +62,9 @@ class Reflector(Generic[T, V]):
         self._kept: dict[str, V] = {}
         self._version = ""
         self._adopted: dict[str, int] = {}
+        self._spoilt: dict[str, Unreadable] = {}
         self.items: Mapping[str, V] = MappingProxyType(self._kept)
+        self.unreadable: Mapping[str, Unreadable] = MappingProxyType(self._spoilt)
         self.synced = asyncio.Event()
         self.connected = False
 
@@ -81,7 +85,7 @@ class Reflector(Generic[T, V]):
                 pause = _pause(0)
             except TemporaryError as error:
                 if self.connected:
-                    log.warning("watch.lost", resource=self._resource.plural, error=str(error))
+                    log.warning("watch.lost", resource=self.resource.plural, error=str(error))
                 self.connected = False
                 failures = 0 if loop.time() - began > _HEALTHY_AFTER else failures
                 pause = _pause(failures)
@@ -91,48 +95,44 @@ class Reflector(Generic[T, V]):
     def adopt(self, item: T) -> None:
         """Take over what a write of ours was answered with, so that the next decision does not rest on an older copy
         and the echo of that write is no news. Older events that are still on their way are passed over."""
-        version = _number(item)
-        key = _key(item)
+        about = _about(item)
+        version, key = _number(about.resource_version), _key(about)
         if version < self._adopted.get(key, 0):
             return
         self._adopted[key] = version
-        value = self._decode(item)
-        if value is None:
-            self._kept.pop(key, None)
-        else:
-            self._kept[key] = value
+        self._keep(key, self._read(item))
 
     async def _list(self) -> None:
         try:
             found, version = await self._read_all(limit=500)
         except GoneError:  # a list that outlives its snapshot on a busy server: take it in one answer
             found, version = await self._read_all(limit=0)
-        before = self._kept.copy()
         self._version = version
         self._adopted.clear()
         self.connected = True
-        for key in before.keys() - found.keys():
-            del self._kept[key]
-        self._kept.update(found)
+        changes = [
+            key for key in self._kept.keys() | self._spoilt.keys() | found.keys() if self._keep(key, found.get(key))
+        ]
         self.synced.set()
-        for key in before.keys() | found.keys():
-            if before.get(key) != found.get(key):
-                self._changed(key)
+        for key in changes:
+            self._changed(key)
 
-    async def _read_all(self, limit: int) -> tuple[dict[str, V], str]:
-        found: dict[str, V] = {}
+    async def _read_all(self, limit: int) -> tuple[dict[str, V | Unreadable], str]:
+        found: dict[str, V | Unreadable] = {}
         version = ""
-        async for page in self._client.pages(self._resource, limit=limit, **self._selectors):
+        async for page in self._client.pages(self.resource, limit=limit, **self._selectors):
             version = page.resource_version
             for item in page.items:
-                if (value := self._decode(item)) is not None:
-                    found[_key(item)] = value
+                if (value := self._read(item)) is not None:
+                    found[_key(_about(item))] = value
+            for one in page.unreadable:
+                found[_key(one)] = one
             await asyncio.sleep(0)
         return found, version
 
     async def _watch(self) -> None:
         events = self._client.watch(
-            self._resource, resource_version=self._version, idle_seconds=self._idle_seconds, **self._selectors
+            self.resource, resource_version=self._version, idle_seconds=self._idle_seconds, **self._selectors
         )
         async for event in events:
             self.connected = True
@@ -140,30 +140,50 @@ class Reflector(Generic[T, V]):
                 self._apply(event, event.object)
             self._version = event.resource_version
 
-    def _apply(self, event: WatchEvent[T], item: T) -> None:
-        key = _key(item)
+    def _apply(self, event: WatchEvent[T], item: T | Unreadable) -> None:
+        key = _key(item if isinstance(item, Unreadable) else _about(item))
         if key in self._adopted:
-            if event.type != "DELETED" and _number(item) < self._adopted[key]:
+            if event.type != "DELETED" and _number(event.resource_version) < self._adopted[key]:
                 return
             del self._adopted[key]
-        value = None if event.type == "DELETED" else self._decode(item)
-        if value == self._kept.get(key):
-            return
-        if value is None:
-            del self._kept[key]
+        if self._keep(key, None if event.type == "DELETED" else self._read(item)):
+            self._changed(key)
+
+    def _read(self, item: T | Unreadable) -> V | Unreadable | None:
+        if isinstance(item, Unreadable):
+            return item
+        try:
+            return self._decode(item)
+        except Exception as error:  # noqa: BLE001 - one object must not end the copy of all
+            about = _about(item)
+            return Unreadable(about.namespace, about.name, f"{type(error).__name__}: {error}")
+
+    def _keep(self, key: str, found: V | Unreadable | None) -> bool:
+        """Whether that is news."""
+        if isinstance(found, Unreadable):
+            news = self._spoilt.get(key) != found
+            self._spoilt[key] = found
+            return news
+        if self._spoilt.pop(key, None) is None and self._kept.get(key) == found:
+            return False
+        if found is None:
+            self._kept.pop(key, None)
         else:
-            self._kept[key] = value
-        self._changed(key)
+            self._kept[key] = found
+        return True
 
 
-def _key(item: Any) -> str:
+def _about(item: Any) -> Metadata:
     about: Metadata = item.metadata
+    return about
+
+
+def _key(about: Metadata | Unreadable) -> str:
     return sys.intern(f"{about.namespace}/{about.name}" if about.namespace else about.name)
 
 
-def _number(item: Any) -> int:
+def _number(version: str) -> int:
     """resourceVersions of one resource grow, and may be compared (KEP-5504)."""
-    version: str = item.metadata.resource_version
     return int(version) if version.isdigit() else 0
 
 

@@ -11,6 +11,7 @@ from vipmgr.core.decode.bgp import decode_conf, decode_peer
 from vipmgr.core.decode.eip import decode_pool
 from vipmgr.core.decode.node import decode_endpoints, decode_node
 from vipmgr.core.decode.service import Opting, decode_claim, shown_addresses
+from vipmgr.core.decode.unread import unread_claim, unread_pool
 from vipmgr.core.decode.vrrp import decode_instance, decode_report
 
 __all__ = [
@@ -24,4 +25,6 @@ __all__ = [
     "decode_pool",
     "decode_report",
     "shown_addresses",
+    "unread_claim",
+    "unread_pool",
 ]

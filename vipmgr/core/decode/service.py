@@ -34,9 +34,9 @@ class Opting:
 
 def decode_claim(service: wire.Service, opting: Opting) -> Claim | None:
     """None: the Service wants nothing from us (any more). What its author must fix is in `fault`."""
-    annotations = service.metadata.annotations or _NOTHING
-    if not _is_ours(service, annotations, opting):
+    if not is_ours(service, opting):
         return None
+    annotations = service.metadata.annotations or _NOTHING
     metadata, spec = service.metadata, service.spec
     fault: Rejection | None = None
     requested: tuple[Address, ...] = ()
@@ -92,8 +92,9 @@ class _FaultError(ValueError):
         self.rejection = Rejection(reason, message)
 
 
-def _is_ours(service: wire.Service, annotations: Mapping[str, str], opting: Opting) -> bool:
-    spec = service.spec
+def is_ours(service: wire.Service, opting: Opting) -> bool:
+    """Does it ask us for an address?"""
+    spec, annotations = service.spec, service.metadata.annotations or _NOTHING
     if spec.type != "LoadBalancer" or service.metadata.deletion_timestamp is not None or NODE_PROXY in annotations:
         return False
     if spec.load_balancer_class is not None:
