@@ -1,6 +1,7 @@
 """How fast an audit reads: `python -m bench.audit [LINES]` makes that many audit lines of 20 nodes and judges them.
 
 Prints lines per second (median of 3 runs and their spread), peak memory, and what was found: a fast wrong answer shows.
+Then, as `vipmgr audit --follow` would when the record is that long, 20 looks after one more line each.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
+from vipmgr.cli.follow import Follower
 from vipmgr.cli.records import Source, read_all
 from vipmgr.core.audit import judge
+from vipmgr.core.audit_line import AuditLine, Event
 from vipmgr.core.findings import Limits
 from vipmgr.core.ledger import Ledger
 
-NODES, INSTANCES, RUNS = 20, 200, 3
+NODES, INSTANCES, RUNS, LOOKS = 20, 200, 3, 21
 EPOCH = 1_795_000_000.0
 
 
@@ -79,6 +82,20 @@ def write(folder: Path, lines: int) -> int:
     return failovers
 
 
+def follow(ledger: Ledger) -> list[float]:
+    """How long each look of one that follows takes, in ms."""
+    found = []
+    follower = Follower(ledger, lambda: judge(ledger, Limits(clock_error=0.001)), lambda _: ())
+    for number in range(LOOKS):
+        line = AuditLine(event=Event.TRANSITION, instance="eip-pool-0", from_="BACKUP", to="MASTER", advert_ms=100)
+        line.stamp(seconds=time.time(), monotonic=1e9 + number, node="n0", boot="b", seq=number + 1)
+        begin = time.perf_counter()
+        follower.take(line)
+        follower.look()
+        found.append((time.perf_counter() - begin) * 1000)
+    return found
+
+
 def main() -> None:
     lines = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     with tempfile.TemporaryDirectory() as name:
@@ -100,6 +117,9 @@ def main() -> None:
     for title, rates in (("read", reading), ("judge", judging), ("both", whole)):
         median = statistics.median(rates)
         print(f"{title:<15} {median:>9,.0f} lines/s (of {RUNS} runs: {min(rates):,.0f} to {max(rates):,.0f})")
+    looks = follow(ledger)
+    rows = sum(1 for _ in ledger.rows())
+    print(f"looks           {looks[0]:>9.0f} ms the first, then {statistics.median(looks[1:]):.0f}, with {rows} rows")
     print(f"peak memory     {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MiB")
     print(f"failovers       {len(report.failovers)} found, {true} made")
     print(f"split brain     {len(report.split_brain)} found, 0 made")

@@ -272,6 +272,22 @@ def test_rebalance_shows_and_then_asks_only_for_what_is_not_where_planned(town, 
     assert "every instance is held" in vipmgr(capsys, "rebalance")[1]
 
 
+def agent_pod(town, folder, diary, name=""):
+    """The pod of that node's agent, and its log with what is in the diary; more may be appended."""
+    name = name or f"agent-{diary.node}"
+    log = folder / f"{name}.log"
+    log.write_bytes(b"\n".join([b'{"event":"agent.ready"}', *diary.lines]) + b"\n")
+    labels = {"app.kubernetes.io/name": "vipmgr", "app.kubernetes.io/component": "agent"}
+    town.make(
+        PODS,
+        name,
+        namespace="vipmgr-system",
+        metadata={"labels": labels, "annotations": {LOG_ANNOTATION: str(log)}},
+        spec={"nodeName": diary.node, "containers": [{"name": "agent", "image": "x"}]},
+    )
+    return log
+
+
 def test_audit_reads_the_agents_logs_through_the_cluster(town, capsys, tmp_path):
     n1, n2 = Diary("n1"), Diary("n2", priority=252)
     n1.go(0.0, "MASTER")
@@ -280,16 +296,7 @@ def test_audit_reads_the_agents_logs_through_the_cluster(town, capsys, tmp_path)
     n2.go(10.003, "MASTER", "advertisement-timeout")
     town.make(NAMESPACES, "vipmgr-system")
     for diary in (n1, n2):
-        log = tmp_path / f"{diary.node}.log"
-        log.write_bytes(b"\n".join([b'{"event":"agent.ready"}', *diary.lines]) + b"\n")
-        labels = {"app.kubernetes.io/name": "vipmgr", "app.kubernetes.io/component": "agent"}
-        town.make(
-            PODS,
-            f"agent-{diary.node}",
-            namespace="vipmgr-system",
-            metadata={"labels": labels, "annotations": {LOG_ANNOTATION: str(log)}},
-            spec={"nodeName": diary.node, "containers": [{"name": "agent", "image": "x"}]},
-        )
+        agent_pod(town, tmp_path, diary)
     status, out, _ = vipmgr(capsys, "audit", "-o", "json")
     assert status == 0
     [move] = json.loads(out)["failovers"]
@@ -398,6 +405,44 @@ def test_audit_follows_files_through_rotation_and_half_lines(tmp_path):
             file.flush()
             file.write(n1.lines[1][40:] + b"\n")
         assert "n2 -> n1" in following.until("drained")
+    finally:
+        following.close()
+
+
+def test_audit_follows_agents_that_appear_later_and_tells_each_finding_once(town, tmp_path):
+    n1, n2 = Diary("n1"), Diary("n2", priority=252)
+    n1.go(0.0, "MASTER")
+    n2.go(0.0, "BACKUP", "started")
+    n1.go(10.0, "FAULT", "drained")
+    n2.go(10.003, "MASTER", "advertisement-timeout")
+    town.make(NAMESPACES, "vipmgr-system")
+    for diary in (n1, n2):
+        agent_pod(town, tmp_path, diary)
+    following = Following("-o", "json")
+    try:
+        first = json.loads(following.until("failover"))
+        assert (first["from"], first["to"], first["cause"]) == ("n1", "n2", "drained")
+        # the agent of n2 is replaced in a rolling update; n3 is new
+        n2.lines.clear()
+        n2.restart_agent(20.0)
+        n2.go(30.0, "FAULT", "drained")
+        n3 = Diary("n3", priority=250)
+        n3.go(25.0, "BACKUP", "started")
+        n3.go(30.003, "MASTER", "advertisement-timeout")
+        town.tell(lambda client: client.delete(PODS, "agent-n2", namespace="vipmgr-system"))
+        agent_pod(town, tmp_path, n2, "agent-n2-again")
+        log = agent_pod(town, tmp_path, n3)
+        second = json.loads(following.until("failover"))
+        assert (second["from"], second["to"], second["cause"]) == ("n2", "n3", "drained")
+        n1.go(35.0, "BACKUP", "recovered")
+        n3.go(40.0, "FAULT", "interface-down")
+        with (tmp_path / "agent-n1.log").open("ab") as file:
+            file.write(n1.lines[-1] + b"\n")
+        with log.open("ab") as file:
+            file.write(n3.lines[-1] + b"\n")
+        third = json.loads(following.until('"finding"'))
+        assert (third["finding"], third["last"], third["until"]) == ("noOwner", "n3", None)
+        assert following.lines.empty()
     finally:
         following.close()
 

@@ -72,7 +72,7 @@ def test_a_line_without_a_time_takes_the_one_before_and_the_host_names_the_node(
 
 
 def test_audit_lines_are_told_from_other_json_and_from_halves():
-    whole = b'{"time":"2026-11-22T18:45:05.25Z","node":"n1","seq":1,"event":"vrrp.transition","from":"BACKUP","to":"MASTER"}'
+    whole = b'{"time":"2026-11-22T18:45:05.25Z","node":"n1","seq":1,"event":"vrrp.transition","from":"BACKUP"}'
     for prefix in (b"", b"2026-11-22T18:45:05.250000001Z stdout F "):
         line = read_line(prefix + whole)
         assert (line.node, line.from_, line.time) == ("n1", "BACKUP", AT + timedelta(seconds=0.25))

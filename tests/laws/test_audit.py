@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 
 from tests.diary import EPOCH, Diary, ledger_of
 from vipmgr.core.audit import judge
-from vipmgr.core.findings import NODE_LOST, NODE_REBOOTED, PARTITION, Limits
+from vipmgr.core.audit_line import read_line
+from vipmgr.core.findings import NODE_LOST, NODE_REBOOTED, PARTITION, Flap, Limits
+from vipmgr.core.ledger import Ledger
+from vipmgr.core.news import News
 
 A = 0.1
 CLOCK_ERROR = 0.1
@@ -204,3 +207,22 @@ def test_a_lost_line_is_always_noticed_unless_it_was_the_last(seed, steps):
     victim = cluster.random.choice(first_boot[1:-1])
     report = judge(ledger_of([line for line in diary.lines if line is not victim]), Limits())
     assert [one.lines for one in report.holes] == [1]
+
+
+@history
+def test_a_reader_that_forgets_finds_what_one_that_does_not_finds(seed, steps):
+    cluster = Cluster(Random(seed))
+    cluster.live(steps)
+    lines = sorted(
+        (line for diary in cluster.nodes.values() for line in map(read_line, diary.lines)), key=lambda line: line.time
+    )
+    whole, short = (Ledger(), News(), []), (Ledger(), News(), [])
+    for line in lines:
+        for ledger, news, findings in (short, whole):
+            ledger.add(line)
+            report = judge(ledger, Limits(clock_error=CLOCK_ERROR))
+            found = news.of(report, before=line.time.timestamp(), since=short[0].whole_since)
+            # of flapping, the one that forgets knows no longer when it began
+            findings += [(Flap, one.instance, one.until) if isinstance(one, Flap) else one for one in found]
+        short[0].forget(6)
+    assert short[2] == whole[2]

@@ -6,17 +6,20 @@ import argparse
 import asyncio
 import time
 from collections.abc import Iterable
-from typing import Any
 
 from vipmgr.cli.cluster import add_cluster_options, connected, in_cluster
+from vipmgr.cli.follow import Follower
+from vipmgr.cli.news import news
 from vipmgr.cli.output import add_output_option, dump, show
-from vipmgr.cli.records import Source, agent_pods, follow_files, follow_pod, pod_lines, read_all, sources
+from vipmgr.cli.pods import Agent, agents, follow_agents, written
+from vipmgr.cli.records import Source, follow_files, read_all, sources
 from vipmgr.cli.times import duration, moment
 from vipmgr.cli.verdict import narrowed, plain, status_of, told
 from vipmgr.core.audit import judge
 from vipmgr.core.audit_line import AuditLine
 from vipmgr.core.findings import Limits, Report
 from vipmgr.core.ledger import Ledger
+from vipmgr.core.news import Finding
 from vipmgr.errors import UsageError
 from vipmgr.kube.client import Client
 
@@ -83,20 +86,22 @@ class _Auditor:
         self._ledger = Ledger()
         self._since = moment(args.since) if args.since else None
         self._clock_error = duration(args.clock_error)
-        self._shown: set[tuple[object, ...]] = set()
-        self._dirty = False
 
     def take_all(self, lines: Iterable[AuditLine]) -> None:
         for line in lines:
             self._ledger.add(line)
 
     async def read_agents(self, client: Client) -> None:
-        pods = await agent_pods(client)
-        if not pods:
+        if not await self._read(client):
             raise UsageError("no agent runs in this cluster; name the audit files to read instead")
-        for pod in pods:
-            async for line in pod_lines(client, pod, self._since):
+
+    async def _read(self, client: Client) -> list[Agent]:
+        """What the agents that there are have written so far."""
+        found = await agents(client)
+        for agent in found:
+            async for line in written(client, agent, self._since):
                 self._ledger.add(line)
+        return found
 
     def report(self, *, live: bool) -> Report:
         limits = Limits(clock_error=self._clock_error, until=time.time() if live else None)
@@ -113,47 +118,14 @@ class _Auditor:
         return status_of(report)
 
     async def follow(self, origin: list[Source]) -> None:
+        follower = Follower(self._ledger, lambda: self.report(live=not origin), self._tell)
         if origin:
-            await follow_files(origin, self.advert_ms, self._take, self._tell_news)
+            await asyncio.gather(follow_files(origin, self.advert_ms, follower.take), follower.look_again())
             return
-        async with connected(self._args) as client, asyncio.TaskGroup() as tasks:
-            for pod in await agent_pods(client):
-                tasks.create_task(follow_pod(client, pod, self._since, self._take))
-            while True:
-                await asyncio.sleep(0.5)
-                self._tell_news()
+        async with connected(self._args) as client:
+            begun = time.time()
+            read = await self._read(client)
+            await asyncio.gather(follow_agents(client, read, begun, follower.take), follower.look_again())
 
-    def _take(self, line: AuditLine) -> None:
-        self._dirty = self._ledger.add(line) or self._dirty
-
-    def _tell_news(self) -> None:
-        """Findings not told before, once each; one that ends is told again with its end."""
-        if not self._dirty:
-            return
-        self._dirty = False
-        report = self.report(live=False)
-        fresh: dict[str, Any] = {}
-        for name in ("split_brain", "no_owner", "failovers", "flaps", "contested", "strangers", "holes"):
-            keys = {(name, *_identity(one)): one for one in getattr(report, name)}
-            fresh[name] = tuple(one for key, one in keys.items() if key not in self._shown)
-            self._shown |= keys.keys()
-        for line in _news(fresh, self._args.output):
-            print(line, flush=True)
-
-
-def _identity(finding: Any) -> tuple[object, ...]:
-    """What stays the same while later lines sharpen times and bounds."""
-    names = ("instance", "source", "target", "nodes", "node", "subject", "first", "last")
-    at = getattr(finding, "at", None) or getattr(finding, "since", 0.0)
-    ended = getattr(finding, "until", 0.0) is not None
-    return (*(getattr(finding, name, None) for name in names), round(float(at or 0.0), 1), ended)
-
-
-def _news(fresh: dict[str, Any], output: str) -> Iterable[str]:
-    if not any(fresh.values()):
-        return
-    report = Report(**fresh)
-    if output == "table":
-        yield from (line for line in told(report, time.time()) if line and line != "no audit lines")
-    else:
-        yield dump(plain(report), output)
+    def _tell(self, findings: Iterable[Finding]) -> Iterable[str]:
+        return news(findings, self._args.output, time.time())

@@ -1,12 +1,11 @@
-"""Where audit lines come from: files, standard input, agents' logs in the cluster; and bare keepalived logs as well."""
+"""Where audit lines come from: files and standard input (cli.pods: the cluster); bare keepalived logs as well."""
 
 from __future__ import annotations
 
 import asyncio
 import gzip
 import sys
-import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import IO, Final, NamedTuple
@@ -14,12 +13,7 @@ from typing import IO, Final, NamedTuple
 from vipmgr.core.audit_line import AuditLine, read_line
 from vipmgr.core.keepalived_log import BareLog
 from vipmgr.errors import UsageError
-from vipmgr.kube.client import ApiError, Client
-from vipmgr.kube.objects import Pod
-from vipmgr.kube.resources import PODS
 
-AGENTS: Final = "app.kubernetes.io/name=vipmgr,app.kubernetes.io/component=agent"
-CONTAINER: Final = "agent"
 POLL: Final = 0.2
 """Seconds between two looks at a file that is followed."""
 
@@ -79,16 +73,14 @@ def _opened(path: Path) -> IO[bytes]:
     return gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
 
 
-async def follow_files(
-    origin: Iterable[Source], advert_ms: int, take: Callable[[AuditLine], None], done: Callable[[], None]
-) -> None:
-    """Everything there is, then what is appended, through rotation and truncation, for ever."""
+async def follow_files(origin: Iterable[Source], advert_ms: int, take: Callable[[AuditLine], None]) -> None:
+    """Everything there is, before anything is waited for; then what is appended, through rotation and truncation, for
+    ever."""
     tails = [_Tail(one, advert_ms) for one in origin]
     while True:
         for tail in tails:
             for line in tail.read():
                 take(line)
-        done()
         await asyncio.sleep(POLL)
 
 
@@ -118,49 +110,3 @@ class _Tail:
         *whole, self._half = (self._half + self._file.read()).split(b"\n")
         for raw in whole:
             yield from self._reader.read(raw)
-
-
-async def agent_pods(client: Client) -> list[Pod]:
-    return await client.list(PODS, label_selector=AGENTS)
-
-
-async def pod_lines(client: Client, pod: Pod, since: float | None) -> AsyncIterator[AuditLine]:
-    """What the agent's container wrote, and the one before it when it was restarted."""
-    seconds = None if since is None else max(1, int(time.time() - since) + 1)
-    reader = Reader(pod.spec.node_name, 0)
-    restarted = any(one.restart_count for one in pod.status.container_statuses or () if one.name == CONTAINER)
-    for previous in (True, False) if restarted else (False,):
-        try:
-            log = client.read_log(
-                pod.metadata.name,
-                pod.metadata.namespace,
-                container=CONTAINER,
-                since_seconds=seconds,
-                previous=previous,
-            )
-            async for raw in log:
-                for line in reader.read(raw):
-                    yield line
-        except ApiError as error:
-            if not previous:
-                raise
-            print(f"vipmgr audit: {pod.metadata.name}, before its restart: {error}", file=sys.stderr)
-
-
-async def follow_pod(client: Client, pod: Pod, since: float | None, take: Callable[[AuditLine], None]) -> None:
-    """Until the pod is gone. Lines that come twice after a broken connection are told apart by their numbers."""
-    reader = Reader(pod.spec.node_name, 0)
-    while True:
-        seconds = None if since is None else max(1, int(time.time() - since) + 1)
-        try:
-            log = client.read_log(
-                pod.metadata.name, pod.metadata.namespace, container=CONTAINER, since_seconds=seconds, follow=True
-            )
-            async for raw in log:
-                for line in reader.read(raw):
-                    take(line)
-        except ApiError as error:
-            if error.status == 404:
-                return
-            print(f"vipmgr audit: {pod.metadata.name}: {error}", file=sys.stderr)
-        await asyncio.sleep(1.0)

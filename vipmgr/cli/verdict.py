@@ -57,21 +57,22 @@ def narrowed(report: Report, *, since: float | None, vip: str, node: str, instan
 
 def plain(report: Report) -> dict[str, Any]:
     """For machines: camelCase, times RFC 3339 in UTC, `darkMs` [low, high]."""
-    found = msgspec.to_builtins(_plain(report))
+    found = msgspec.to_builtins(simple(report))
     return {"status": status_of(report), **found}
 
 
-def _plain(value: Any) -> Any:
+def simple(value: Any) -> Any:
+    """A finding as a mapping, its times as text."""
     if isinstance(value, Dark):
         return [value.low, value.high]
     fields = getattr(value, "_fields", None) or getattr(value, "__slots__", None)
     if fields and not isinstance(value, str):
         return {_camel(name): _timed(name, getattr(value, name)) for name in fields}
-    return [_plain(one) for one in value] if isinstance(value, tuple | list) else value
+    return [simple(one) for one in value] if isinstance(value, tuple | list) else value
 
 
 def _timed(name: str, value: Any) -> Any:
-    return iso(value) if name in _TIMES and (value is None or isinstance(value, float)) else _plain(value)
+    return iso(value) if name in _TIMES and (value is None or isinstance(value, float)) else simple(value)
 
 
 def _camel(name: str) -> str:
@@ -110,7 +111,7 @@ def _split(report: Report, now: float) -> Iterator[str]:
     rows = [
         (
             clock_time(one.since, now),
-            "goes on" if one.until is None else _length(one.until - one.since),
+            "goes on" if one.until is None else length(one.until - one.since),
             one.instance,
             " + ".join(one.nodes),
             one.healed_by,
@@ -125,7 +126,7 @@ def _nobody(report: Report, now: float) -> Iterator[str]:
     rows = [
         (
             clock_time(one.since, now),
-            "goes on" if one.until is None else _length(one.until - one.since),
+            "goes on" if one.until is None else length(one.until - one.since),
             one.instance,
             one.last,
             one.cause,
@@ -142,7 +143,7 @@ def _failovers(report: Report, now: float) -> Iterator[str]:
             clock_time(one.at, now),
             one.instance,
             f"{one.source} -> {one.target}",
-            _dark(one.dark),
+            bounds(one.dark),
             one.cause,
             shortened(one.vips),
         )
@@ -153,7 +154,7 @@ def _failovers(report: Report, now: float) -> Iterator[str]:
 
 def _others(report: Report, now: float) -> Iterator[str]:
     flaps = [
-        (clock_time(one.since, now), _length(one.until - one.since), one.instance, str(one.failovers),
+        (clock_time(one.since, now), length(one.until - one.since), one.instance, str(one.failovers),
          " ".join(one.nodes))
         for one in report.flaps
     ]  # fmt: skip
@@ -167,7 +168,7 @@ def _others(report: Report, now: float) -> Iterator[str]:
 
 def _record(report: Report, now: float) -> Iterator[str]:
     """How far the rest can be trusted."""
-    notes = [f"{one.node}: {_lost(one.first, one.last, one.lines)}" for one in report.holes]
+    notes = [f"{one.node}: {lost(one.first, one.last, one.lines)}" for one in report.holes]
     notes += [
         f"{one.node} has said nothing since {clock_time(one.since, now)}; it held {shortened(one.held)}"
         for one in report.silent
@@ -195,17 +196,17 @@ def _section(title: str, headers: tuple[str, ...], rows: Sequence[tuple[str, ...
         yield from ("", paint(title, colour), *table(headers, rows))
 
 
-def _lost(first: int, last: int, lines: int) -> str:
+def lost(first: int, last: int, lines: int) -> str:
     if not first:
         return "missed a transition, and says so"
     return f"{lines} lines are missing ({first if first == last else f'{first}-{last}'})"
 
 
-def _length(seconds: float) -> str:
+def length(seconds: float) -> str:
     return f"{seconds * 1000:.0f}ms" if seconds < 10 else ago(seconds)
 
 
-def _dark(dark: Dark | None) -> str:
+def bounds(dark: Dark | None) -> str:
     if dark is None:
         return "?"
     if dark.high >= 10_000:

@@ -177,6 +177,7 @@ class _Story:
             tuple(sorted({old.node, new.node})),
             STILL_MASTER if until == inf else f"{first.node}: {first.reason or 'not heard again'}",
             "" if until == inf else survivor.node,
+            new.line,
         )
 
     def _failover(self, old: Spell, new: Spell, *, overlapping: bool) -> Failover:
@@ -192,19 +193,21 @@ class _Story:
             new.begun.reason,
             dark_time(old, new, self.limits.clock_error, overlapping=overlapping),
             tuple(line for line in lines if line),
+            new.line,
         )
 
     def _was_empty(self, old: Spell, new: Spell) -> None:
         advert = timers(old, new)[0] or 1.0
         if old.ending is End.OWN and new.start - old.end > 4 * advert + self._error(old, new):
             cause = _cause(old, overlapping=False)
-            self.empty.append(NoOwner(old.end, new.start, self.instance, self._vips(old, new), old.node, cause))
+            vips = self._vips(old, new)
+            self.empty.append(NoOwner(old.end, new.start, self.instance, vips, old.node, cause, old.line))
 
     def _left_empty(self, old: Spell) -> None:
         advert = timers(old, old)[0] or 1.0
         if old.reason != MoveReason.DELETED and self.until - old.end > 4 * advert + self._error(old):
             cause = _cause(old, overlapping=False)
-            self.empty.append(NoOwner(old.end, None, self.instance, self._vips(old), old.node, cause))
+            self.empty.append(NoOwner(old.end, None, self.instance, self._vips(old), old.node, cause, old.line))
 
     def _vips(self, *spells: Spell) -> tuple[str, ...]:
         rows = (spell.known for spell in (*spells, *reversed(self.spells)))
@@ -233,7 +236,7 @@ def _joined(splits: Iterable[SplitBrain]) -> list[SplitBrain]:
             continue
         later = one if (one.until or inf) >= (last.until or inf) else last
         joined[-1] = later._replace(
-            since=last.since, nodes=tuple(sorted({*last.nodes, *one.nodes})), vips=last.vips or one.vips
+            since=last.since, line=last.line, nodes=tuple(sorted({*last.nodes, *one.nodes})), vips=last.vips or one.vips
         )
     return joined
 

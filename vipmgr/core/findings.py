@@ -33,6 +33,7 @@ class Failover(NamedTuple):
     partition (it lived on), lines-lost.
 
     `reason`: what the new master gives. `dark`: None when nothing tells. `evidence`: the old and the new master's line.
+    `line`: where the new master's is: NODE/BOOT/SEQ.
     """
 
     at: float
@@ -44,10 +45,12 @@ class Failover(NamedTuple):
     reason: str
     dark: Dark | None
     evidence: tuple[str, ...]
+    line: str = ""
 
 
 class SplitBrain(NamedTuple):
-    """`until`: None while it goes on. `healed_by`: what ended it. `survivor`: who stayed MASTER."""
+    """`until`: None while it goes on. `healed_by`: what ended it. `survivor`: who stayed MASTER. `line`: of the second
+    master."""
 
     since: float
     until: float | None
@@ -56,10 +59,11 @@ class SplitBrain(NamedTuple):
     nodes: tuple[str, ...]
     healed_by: str
     survivor: str
+    line: str = ""
 
 
 class NoOwner(NamedTuple):
-    """`until`: None while nobody holds it. `cause`: why the last owner let go."""
+    """`until`: None while nobody holds it. `cause`: why the last owner let go. `line`: that told when it was MASTER."""
 
     since: float
     until: float | None
@@ -67,6 +71,7 @@ class NoOwner(NamedTuple):
     vips: tuple[str, ...]
     last: str
     cause: str
+    line: str = ""
 
 
 class Flap(NamedTuple):

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import inf
 from typing import Final, NamedTuple
 
 from vipmgr.core.audit_line import LINES_LOST, AuditLine, Event
+from vipmgr.core.keepalived_words import State
 
 CLOCK_STEP: Final = 0.05
 """Seconds by which wall and monotonic clock must part to count as a step; slewing moves them far less per line."""
@@ -141,6 +143,7 @@ class Ledger:
     def __init__(self) -> None:
         self.lines = 0
         self.duplicates = 0
+        self.whole_since = -inf
         self.boots: dict[tuple[str, str], Boot] = {}
         self.contested: list[Sighting] = []
         self.strangers: list[Sighting] = []
@@ -174,6 +177,9 @@ class Ledger:
             self.contested.append(Sighting(at, boot.node, self._same(line.instance), line.source))
         elif event == Event.STRANGER:
             self.strangers.append(Sighting(at, boot.node, f"{line.interface} VRID {line.vrid}", line.source))
+        elif event == Event.LAYER2_STRANGER:
+            about = f"{line.interface} {' '.join(line.vips)}"
+            self.strangers.append(Sighting(at, boot.node, about, line.source))
         elif event == Event.KEEPALIVED_STARTED:
             self._rows.append((self._row(line, at)._replace(instance="", was="", now=""), line.monotonic))
         elif event == Event.AGENT_STARTED:
@@ -213,11 +219,35 @@ class Ledger:
     def steps(self) -> list[ClockStep]:
         return [step for boot in self.boots.values() for step in boot.steps()]
 
-    def forget(self, before: float) -> None:
-        """Drop rows and sightings older than `before`, for a reader that never ends."""
-        self._rows = [pair for pair in self._rows if pair[0].at >= before]
-        self.contested = [one for one in self.contested if one.at >= before]
-        self.strangers = [one for one in self.strangers if one.at >= before]
+    def forget(self, keep: int) -> None:
+        """For a reader that never ends, once there are twice as many rows as `keep`: what is older than the newest
+        `keep` goes, except what tells the present: where each node stands with each instance, and since when the last
+        MASTER of each was one.
+
+        `whole_since` is then the time before which nothing can be found any more.
+        """
+        if len(self._rows) <= 2 * keep:
+            return
+        self.whole_since = cut = sorted(row.at for row, _ in self._rows)[-keep]
+        older = [pair for pair in self._rows if pair[0].at < cut]
+        self._rows = [*self._present(older), *(pair for pair in self._rows if pair[0].at >= cut)]
+        self.contested = [one for one in self.contested if one.at >= cut]
+        self.strangers = [one for one in self.strangers if one.at >= cut]
+        self._texts = {}
+
+    def _present(self, older: list[tuple[Row, float]]) -> Iterator[tuple[Row, float]]:
+        groups: dict[tuple[str, str], list[tuple[Row, float]]] = {}
+        newest: dict[str, Row] = {}
+        for pair in older:
+            row = pair[0]
+            groups.setdefault((row.node, row.instance), []).append(pair)
+            if row.now == State.MASTER and (row.instance not in newest or row.at > newest[row.instance].at):
+                newest[row.instance] = row
+        for (node, instance), pairs in groups.items():
+            pairs.sort(key=lambda pair: (self.boots[node, pair[0].boot].first_at, pair[0].seq, pair[0].at))
+            begun = next((n for n in reversed(range(len(pairs))) if pairs[n][0].now == State.MASTER), -1)
+            over = pairs[-1][0].was != State.MASTER and pairs[begun][0] is not newest.get(instance)
+            yield from pairs[-1 if over else begun :] if instance else pairs
 
     def _row(self, line: AuditLine, at: float) -> Row:
         same = self._same

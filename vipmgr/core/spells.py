@@ -55,6 +55,11 @@ class Spell:
         return self.over.reason if self.over is not None and self.ending is End.OWN else ""
 
     @property
+    def line(self) -> str:
+        """Which line it is known by: NODE/BOOT/SEQ; in a bare log, which numbers nothing, NODE@TIME."""
+        return f"{self.node}/{self.boot}/{self.seq}" if self.seq else f"{self.node}@{self.start:.3f}"
+
+    @property
     def known(self) -> Row | None:
         return self.begun or self.over
 
