@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
@@ -9,17 +10,24 @@ import msgspec
 import pytest
 
 from vipmgr.core import bgp_objects as wire
-from vipmgr.core.bgp import RACK, announce, router_id
-from vipmgr.core.bgp_report import announces, complaints
+from vipmgr.core.bgp import RACK, Settings, announce, router_id
+from vipmgr.core.bgp_policy import read_policy
+from vipmgr.core.bgp_report import announces, complaints, refusals
 from vipmgr.core.bgp_routes import Route, routes_of, tag
 from vipmgr.core.bgp_steps import (
     AddSession,
+    Chain,
     ChangeSession,
     CloseGate,
+    DropRules,
     DropSession,
+    Enforce,
     Gate,
+    LoadRules,
     OpenGate,
+    Resend,
     Routes,
+    Rules,
     Session,
     Speaker,
     Start,
@@ -60,13 +68,14 @@ def vip(address="198.51.100.1", pool="p", **more):
     return Vip(ip_address(address), pool, ("a/web",), **more)
 
 
-def plan(vips=(), pools=None, nodes=None, confs=None, peers=()):
+def plan(vips=(), pools=None, nodes=None, confs=None, peers=(), policies=None):
     pools = [pool()] if pools is None else pools
     nodes = [node("n1")] if nodes is None else nodes
     return announce(
         vips, {one.name: one for one in pools}, {one.name: one for one in nodes},
-        {one.name: NodeReport(one.name) for one in nodes}, {"default": conf()} if confs is None else confs,
-        {one.name: one for one in peers}, now=NOW,
+        {one.name: NodeReport(one.name) for one in nodes},
+        Settings({"default": conf()} if confs is None else confs, {one.name: one for one in peers}, policies or {}),
+        now=NOW,
     )  # fmt: skip
 
 
@@ -83,26 +92,38 @@ def prefixes(found, name="n1"):
         ({"conf": {"neighborAddress": "router"}}, "spec.conf.neighborAddress"),
         ({"conf": {"neighborAddress": "", "neighborInterface": "eth0"}}, "spec.conf.neighborAddress"),
         ({"conf": {"peerAs": 1 << 32}}, "spec.conf.peerAs"),
-        ({"conf": {"peerGroup": "x"}}, "spec.conf.peerGroup"),
-        ({"conf": {"vrf": "x"}}, "spec.conf.vrf"),
         ({"conf": {"removePrivateAs": "some"}}, "spec.conf.removePrivateAs"),
         ({"timers": {"config": {"holdTime": "2"}}}, "spec.timers.config.holdTime"),
         ({"timers": {"config": {"connectRetry": "soon"}}}, "spec.timers.config.connectRetry"),
-        (
-            {"afiSafis": [{"config": {"enabled": True, "family": {"afi": "AFI_L2VPN"}}}]},
-            "spec.afiSafis[0].config.family",
-        ),
         ({"bfd": {"transmitInterval": "1ms"}}, "spec.bfd.transmitInterval"),
         ({"bfd": {"receiveInterval": "often"}}, "spec.bfd.receiveInterval"),
         ({"gracefulRestart": {"enabled": True, "restartTime": 5000}}, "spec.gracefulRestart.restartTime"),
         ({"nodeSelector": {"matchExpressions": [{"key": "a", "operator": "Like"}]}}, "spec.nodeSelector"),
-        ({"transport": {"remoteAddress": "10.0.0.9"}}, "spec.transport.remoteAddress"),
     ],
 )
 def test_what_a_peer_cannot_have_is_named_by_field(spec, field):
     [problem] = peer(**spec).problems
     assert problem.about == "BgpPeer/r"
+    assert problem.reason in (Reason.BAD_VALUE, Reason.BAD_ADDRESS)
     assert problem.message.startswith(f"{field}: ")
+
+
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        ({"conf": {"peerGroup": "x"}}, "spec.conf.peerGroup"),
+        ({"conf": {"vrf": "x"}}, "spec.conf.vrf"),
+        ({"conf": {"routeFlapDamping": True}}, "spec.conf.routeFlapDamping"),
+        ({"conf": {"sendCommunity": 3}}, "spec.conf.sendCommunity"),
+        ({"transport": {"remoteAddress": "10.0.0.9"}}, "spec.transport.remoteAddress"),
+        ({"afiSafis": [{"config": {"family": {"afi": "AFI_L2VPN"}}}]}, "spec.afiSafis[0].config.family"),
+    ],
+)
+def test_what_has_no_effect_is_named_and_costs_no_session(spec, field):
+    found = peer(**spec)
+    [problem] = found.problems
+    assert (problem.reason, problem.message.split(": ")[0]) == (Reason.FIELD_IGNORED, field)
+    assert found.plan == peer().plan
 
 
 @pytest.mark.parametrize(
@@ -113,7 +134,6 @@ def test_what_a_peer_cannot_have_is_named_by_field(spec, field):
         ({"listenPort": 70000}, "spec.listenPort"),
         ({"listenAddresses": ["all"]}, "spec.listenAddresses[0]"),
         ({"families": [65537, 1]}, "spec.families[1]"),
-        ({"policy": "mine"}, "spec.policy"),
     ],
 )
 def test_what_a_configuration_cannot_have_is_named_by_field(spec, field):
@@ -213,6 +233,23 @@ def test_sessions_inherit_graceful_restart():
     assert all(one.graceful_restart for one in session.families)
 
 
+def test_a_policy_that_can_be_read_is_in_every_plan_and_one_that_cannot_leaves_what_is_in_force():
+    confs = {"default": conf(policy="mine")}
+    good, bad = read_policy(""), read_policy("[global]\nx = 1")
+    found = {text: plan(confs=confs, policies=policies) for text, policies in (
+        ("good", {"mine": good, "other": bad}), ("bad", {"mine": bad}), ("absent", {"other": good}),
+    )}  # fmt: skip
+    plans = {text: one.nodes["n1"] for text, one in found.items()}
+    assert {text: (one.policy, one.policy_unreadable) for text, one in plans.items()} == {
+        "good": (good.policy, False), "bad": (None, True), "absent": (None, True),
+    }  # fmt: skip
+    assert [[one.message for one in each.problems] for each in found.values()] == [
+        [],
+        ["spec.policy: ConfigMap mine: gobgp.conf: global.x: is not known"],
+        ["spec.policy: ConfigMap mine: there is none in the namespace of vipmgr"],
+    ]
+
+
 def test_a_node_is_identified_by_its_ipv4_address_or_by_a_number_of_its_own():
     assert router_id(node("n1", "10.0.0.7")) == "10.0.0.7"
     lone = [router_id(node(name, "fd00::1")) for name in ("n1", "n2")]
@@ -260,10 +297,13 @@ def session(address="10.0.0.254", md5="", **more):
     return Session(settings_of(settings, 65001), md5)
 
 
-def speaker(routes=(), sessions=(), gates=(), head=None):
+NO_RULES = Rules()
+
+
+def speaker(routes=(), sessions=(), gates=(), head=None, rules=NO_RULES):
     return Speaker(
-        head or head_of(told()), frozenset(gates), {one.prefix: one for one in routes},
-        {one.settings.address: one for one in sessions},
+        head or head_of(told()), frozenset(gates), rules, Chain(frozenset(gates), rules),
+        {one.prefix: one for one in routes}, {one.settings.address: one for one in sessions},
     )  # fmt: skip
 
 
@@ -273,7 +313,9 @@ GATE = Gate("10.0.0.254", tag("r"))
 
 def test_from_nothing_routes_are_there_before_sessions_and_policies_before_both():
     wanted = speaker([ONE], [session()], [GATE])
-    assert steps(Speaker(), wanted) == [Start(wanted.head), OpenGate(GATE), Routes((), [ONE]), AddSession(session())]
+    assert steps(Speaker(), wanted) == [
+        Start(wanted.head), OpenGate(GATE), Enforce(Chain(frozenset([GATE]))), Routes((), [ONE]), AddSession(session()),
+    ]  # fmt: skip
 
 
 def test_nothing_is_done_when_nothing_differs():
@@ -282,7 +324,9 @@ def test_nothing_is_done_when_nothing_differs():
 
 def test_withdrawals_come_first_and_policies_go_last():
     found = steps(speaker([ONE], [session()], [GATE]), speaker([TWO]))
-    assert found == [Routes([ONE], ()), DropSession("10.0.0.254"), Routes((), [TWO]), CloseGate(GATE)]
+    assert found == [
+        Routes([ONE], ()), DropSession("10.0.0.254"), Enforce(Chain()), Routes((), [TWO]), CloseGate(GATE),
+    ]  # fmt: skip
 
 
 def test_only_the_session_that_differs_is_changed():
@@ -299,7 +343,29 @@ def test_another_as_costs_every_session_and_is_graceful_only_where_that_is_agree
 
 
 def _graceful(one):
-    return Speaker(one.head, one.gates, one.routes, one.sessions, graceful=True)
+    return replace(one, graceful=True)
+
+
+def test_other_rules_are_loaded_before_they_rule_and_every_standing_session_hears_what_they_say():
+    old, new = Rules("old"), Rules("new")
+    found = steps(speaker([ONE], [session()], [GATE], rules=old), speaker([ONE], [session()], [GATE], rules=new))
+    assert found == [
+        LoadRules(new), Enforce(Chain(frozenset([GATE]), new)), Resend("10.0.0.254"), Routes((), [ONE]), DropRules(old),
+    ]  # fmt: skip
+
+
+def test_rules_that_end_are_taken_out_of_force_first():
+    found = steps(speaker(rules=Rules("old")), speaker())
+    assert found == [Enforce(Chain()), DropRules(Rules("old"))]
+
+
+def test_a_session_whose_gate_changes_hears_its_routes_again_and_no_other_does():
+    other, moved = session("10.0.0.253"), Gate("10.0.0.254", tag("r"), "fd00::1")
+    gate = Gate("10.0.0.253", tag("s"))
+    held, wanted = (speaker([ONE], [session(), other], [gate, one]) for one in (GATE, moved))
+    assert steps(held, wanted) == [
+        OpenGate(moved), Enforce(Chain(frozenset([gate, moved]))), Resend("10.0.0.254"), CloseGate(GATE),
+    ]  # fmt: skip
 
 
 def test_steps_lead_where_they_should():
@@ -332,6 +398,21 @@ def test_an_address_is_where_a_standing_session_carries_it():
     assert not announces(reported("ACTIVE"), "p", ip_address("10.2.0.1"))
     assert not announces(reported(silent=(1,)), "p", ip_address("10.2.0.1"))
     assert not announces(reported(drain=True), "p", ip_address("10.2.0.1"))
+
+
+def test_what_nodes_could_not_apply_is_said_by_field_once_for_all_of_them():
+    def unread(name):
+        node = reported("IDLE")
+        node.metadata.name = name
+        node.status.bgp.sessions[0].problem = "spec.passwordSecret: no"
+        return node
+
+    nodes = {f"n{index}": unread(f"n{index}") for index in range(1, 8)}
+    [problem] = refusals(nodes)
+    assert problem == ("BgpPeer/r", Reason.NOT_APPLIED, "spec.passwordSecret: no (says n1, n2, n3, n4, n5 and 2 more)")
+    assert "BgpPeer r: spec.passwordSecret: no" in complaints(nodes["n1"])
+    nodes["n1"].status.bgp.problem = "spec.policy: no"
+    assert refusals({"n1": nodes["n1"]})[0] == ("BgpConf/default", Reason.NOT_APPLIED, "spec.policy: no (says n1)")
 
 
 def test_a_session_that_does_not_stand_is_a_complaint():

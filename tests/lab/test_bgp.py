@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+from pathlib import Path
 
 import pytest
 
@@ -174,7 +175,7 @@ def greeting(lab, vip):
 def test_every_node_announces_both_families_with_the_communities_of_the_pool_and_no_tag(router, vips):
     for vip, length in zip(vips, (32, 128), strict=True):
         for path in router.paths(f"{vip}/{length}"):
-            assert path == Heard(path.next_hop, **MARKED)
+            assert path == Heard(path.next_hop, as_path=(65001,), **MARKED)
 
 
 def test_a_client_behind_the_router_is_served_by_several_nodes(lab, router, vips):
@@ -202,8 +203,12 @@ def test_the_nodes_tell_of_their_sessions_in_openelbs_words_and_never_of_a_passw
     kinds = ("VipNode", "BgpPeer", "BgpConf", "Event")
     spoken = json.dumps([lab.objects(kind) for kind in kinds])
     spoken += "".join(path.read_text() for path in lab.state.glob("nodes/*/logs/*.log"))
-    spoken += "".join(path.read_text() for path in lab.state.glob("nodes/*/lib/**/*.json*"))
+    files = [path for part in ("lib", "run") for path in lab.state.glob(f"nodes/*/{part}/**/*") if path.is_file()]
+    spoken += "".join(path.read_text(errors="replace") for path in files)
+    spoken += "".join(_arguments(process) for process in Path("/proc").glob("[0-9]*"))
     assert PASSWORD not in spoken
+    assert {"keepalived.conf", "plan.json", "audit.jsonl"} <= {path.name for path in files}
+    assert "gobgpd.sock" in spoken
     assert "ESTABLISHED" in spoken
 
 
@@ -233,10 +238,14 @@ def test_a_password_that_cannot_be_read_is_named_and_leaves_the_session_as_it_wa
     all_standing(lab)
     before = router.sessions()
     lab.patch("BgpPeer", "over4", {"spec": {"passwordSecret": {"name": "vipmgr-bgp", "key": "absent"}}})
-    said = lab.wait(lambda: lab.get("VipNode", "n1")["status"]["bgp"].get("problem"), "the node says so")
-    assert said == "spec.passwordSecret: Secret vipmgr-system/vipmgr-bgp has no entry absent"
+    said = "spec.passwordSecret: Secret vipmgr-system/vipmgr-bgp has no entry absent (says n1, n2, n3)"
+    lab.wait(lambda: _said(lab, "BgpPeer", "over4") == ("False", "NotApplied", said), "the BgpPeer says so")
+    lab.wait(lambda: any(said in one for one in _warnings(lab, "over4", "NotApplied")), "an Event says so")
+    lab.patch("BgpPeer", "over4", {"spec": {"passwordSecret": {"name": "elsewhere"}}})
+    lab.wait(lambda: "spec.passwordSecret: " in (text := _said(lab, "BgpPeer", "over4")[2]) and "elsewhere" in text,
+             "a Secret that is not there is named too")  # fmt: skip
     lab.patch("BgpPeer", "over4", {"spec": {"passwordSecret": {"name": "vipmgr-bgp", "key": "router"}}})
-    lab.wait(lambda: not lab.get("VipNode", "n1")["status"]["bgp"].get("problem"), "all is well again")
+    lab.wait(lambda: _said(lab, "BgpPeer", "over4")[0] == "True", "all is well again")
     assert router.sessions() == before
 
 
@@ -371,15 +380,128 @@ def test_a_stale_route_is_cleaned_after_a_graceful_restart(lab, router, vips):
     lab.wait(lambda: not router.paths(f"{vip}/128"), "nobody announces it any more", 40)
 
 
-def test_what_cannot_be_applied_is_said_by_field(lab, vips):
-    lab.patch(
-        "BgpPeer", "over6", {"spec": {"conf": {"peerGroup": "leaves"}, "transport": {"remoteAddress": "10.0.0.9"}}}
-    )
-    message = lab.wait(lambda: _ready(lab, "BgpPeer", "over6", "False"), "the BgpPeer says so")["message"]
-    assert "spec.conf.peerGroup" in message
-    assert "spec.transport.remoteAddress" in message
-    lab.patch("BgpPeer", "over6", {"spec": {"conf": {"peerGroup": None}, "transport": None}})
-    lab.wait(lambda: _ready(lab, "BgpPeer", "over6", "True"), "it is well again")
+def test_what_cannot_be_applied_is_said_by_field_and_what_has_no_effect_costs_nothing(lab, router, vips):
+    all_standing(lab)
+    before = router.sessions()
+    idle = {"peerGroup": "leaves", "vrf": "red", "routeFlapDamping": True}
+    lab.patch("BgpPeer", "over6", {"spec": {"conf": idle, "transport": {"remoteAddress": "10.0.0.9"}}})
+    lab.wait(lambda: _said(lab, "BgpPeer", "over6")[:2] == ("True", "FieldIgnored"), "the BgpPeer says so")
+    for said in (_said(lab, "BgpPeer", "over6")[2], "".join(_warnings(lab, "over6", "FieldIgnored"))):
+        fields = ("spec.conf.peerGroup", "spec.conf.vrf", "spec.conf.routeFlapDamping", "spec.transport.remoteAddress")
+        assert [field for field in fields if f"{field}: has no effect" not in said] == []
+    nothing = dict.fromkeys(idle)
+    lab.patch("BgpPeer", "over6", {"spec": {"conf": nothing | {"removePrivateAs": "some"}, "transport": None}})
+    lab.wait(lambda: _said(lab, "BgpPeer", "over6")[:2] == ("False", "BadValue"), "a value that cannot be is refused")
+    assert _said(lab, "BgpPeer", "over6")[2].startswith("spec.conf.removePrivateAs: ")
+    lab.patch("BgpPeer", "over6", {"spec": {"conf": {"removePrivateAs": None}}})
+    lab.wait(lambda: _said(lab, "BgpPeer", "over6")[:2] == ("True", "Accepted"), "it is well again")
+    assert router.sessions() == before
+
+
+RULES = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: rules, namespace: vipmgr-system}
+data:
+  gobgp.conf: |
+    [global.apply-policy.config]
+      import-policy-list = ["mark"]
+      export-policy-list = ["out"]
+      default-export-policy = "DEFAULT"
+    [[defined-sets.neighbor-sets]]
+      neighbor-set-name = "over4"
+      neighbor-info-list = ["196.168.223.240"]
+    [[defined-sets.prefix-sets]]
+      prefix-set-name = "vips"
+      prefix-list = [{ip-prefix = "198.51.100.0/24", masklength-range = "24..32"}]
+    [[policy-definitions]]
+      name = "mark"
+      [[policy-definitions.statements]]
+        [policy-definitions.statements.actions.bgp-actions.set-community]
+          options = "add"
+          set-community-method = {communities-list = ["65001:55"]}
+    [[policy-definitions]]
+      name = "out"
+      [[policy-definitions.statements]]
+        [policy-definitions.statements.conditions]
+          match-neighbor-set = {neighbor-set = "over4"}
+          match-prefix-set = {prefix-set = "vips"}
+        [policy-definitions.statements.actions]
+          route-disposition = "accept-route"
+          [policy-definitions.statements.actions.bgp-actions]
+            set-med = MED
+            set-as-path-prepend = {as = "65001", repeat-n = 2}
+"""
+
+
+def rules(default="accept-route", med="50"):
+    return RULES.replace("DEFAULT", default).replace("MED", med)
+
+
+def test_an_openelb_policy_is_applied_and_changed_without_losing_a_session(lab, router, vips):
+    all_standing(lab)
+    before = router.sessions()
+    plain4, plain6 = (set(router.paths(f"{vip}/{length}")) for vip, length in zip(vips, (32, 128), strict=True))
+    marked = MARKED | {"communities": MARKED["communities"] | {"65001:55"}}
+
+    def heard(med):
+        wanted = {Heard(hop, as_path=(65001,) * 3, med=med, **marked) for hop in V4.values()}
+        return lab.wait(lambda: set(router.paths(f"{vips[0]}/32")) == wanted, f"the policy is seen, with MED {med}")
+
+    apart = {"address": "203.0.113.16/28", "protocol": "bgp", "bgp": {"peers": ["over6"]}}
+    eip = {"apiVersion": "network.kubesphere.io/v1alpha2", "kind": "Eip", "metadata": {"name": "aside"}, "spec": apart}
+    lab.apply(json.dumps(eip))
+    lab.apply(service("aside", 85, pool="aside"))
+    lab.apply(rules())
+    lab.patch("BgpConf", "default", {"spec": {"policy": "rules"}})
+    heard(50)
+    assert {one.as_path for one in router.paths(f"{vips[1]}/128")} == {(65001,)}
+    lab.apply(rules(med="60"))
+    heard(60)
+    looked = looks(lab, "n1")
+    lab.fault("agent-kill", "n1")
+    lab.wait(lambda: looks(lab, "n1") > looked, "another agent finds the policies")
+    heard(60)
+
+    lab.apply(rules(med="'much'"))
+    said = "spec.policy: ConfigMap rules: gobgp.conf: policy-definitions[1].statements[0].actions.bgp-actions.set-med: "
+    lab.wait(lambda: _said(lab, "BgpConf", "default")[2].startswith(said), "what cannot be read is said by its place")
+    told = {name: lab.get("VipNode", name)["spec"]["bgp"].get("policyUnreadable") for name in NODES}
+    assert told == dict.fromkeys(NODES, True)
+    heard(60)  # what was in force stays
+
+    lab.apply(rules(default="reject-route"))
+    lab.wait(lambda: not router.paths(f"{vips[1]}/128"), "what no policy accepts is not sent")
+    heard(50)
+    [other] = lab.wait(lambda: lab.vips("default/aside"), "aside has an address")
+    assert router.paths(f"{other}/32") == []  # no policy opens a session that the pool does not name
+    lab.patch("BgpConf", "default", {"spec": {"policy": None}})
+    lab.wait(lambda: set(router.paths(f"{vips[0]}/32")) == plain4, "no policy any more")
+    lab.wait(lambda: plain6 <= set(router.paths(f"{vips[1]}/128")), "all is sent again")
+    lab.wait(lambda: _said(lab, "BgpConf", "default")[:2] == ("True", "Accepted"), "the BgpConf is well")
+    assert router.sessions() == before
+    lab.delete("Service", "aside", "default")
+
+
+def _arguments(process):
+    try:
+        return (process / "cmdline").read_text(errors="replace") + (process / "environ").read_text(errors="replace")
+    except OSError:  # gone meanwhile
+        return ""
+
+
+def _said(lab, kind, name):
+    """Status, reason and message of the condition Ready."""
+    conditions = lab.get(kind, name).get("status", {}).get("conditions", ())
+    found = next((one for one in conditions if one["type"] == "Ready"), {})
+    return found.get("status", ""), found.get("reason", ""), found.get("message", "")
+
+
+def _warnings(lab, name, reason):
+    return [
+        one["note"] for one in lab.objects("Event")
+        if (one["regarding"]["name"], one["reason"], one["type"]) == (name, reason, "Warning")
+    ]  # fmt: skip
 
 
 def _ready(lab, kind, name, status):

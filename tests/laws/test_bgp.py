@@ -8,11 +8,18 @@ from hypothesis import strategies as st
 from vipmgr.core.bgp_routes import Route
 from vipmgr.core.bgp_steps import (
     AddSession,
+    Chain,
     ChangeSession,
+    CloseGate,
+    DropRules,
     DropSession,
+    Enforce,
     Gate,
+    LoadRules,
     OpenGate,
+    Resend,
     Routes,
+    Rules,
     Session,
     Speaker,
     after,
@@ -41,9 +48,13 @@ def speakers(draw, started=None):
     if not started and draw(st.booleans()):
         return Speaker()
     held = draw(st.lists(sessions(), max_size=3, unique_by=lambda one: one.settings.address))
+    gates = frozenset(Gate(one.settings.address, "tag", draw(st.sampled_from(["", "fd00::1"]))) for one in held)
+    rules = draw(st.sampled_from([Rules(), Rules("a"), Rules("b")]))
     return Speaker(
         draw(HEADS),
-        frozenset(Gate(one.settings.address, "tag") for one in held),
+        gates,
+        rules,
+        Chain(gates, rules),
         {one.prefix: one for one in draw(st.lists(ROUTES, max_size=6))},
         {one.settings.address: one for one in held},
     )
@@ -53,7 +64,7 @@ def speakers(draw, started=None):
 def test_the_steps_lead_there_and_then_there_are_none(held, wanted):
     for step in steps(held, wanted):
         held = after(held, step)
-    assert (held.head, held.gates) == (wanted.head, wanted.gates)
+    assert (held.head, held.gates, held.rules, held.chain) == (wanted.head, wanted.gates, wanted.rules, wanted.chain)
     assert (dict(held.routes), dict(held.sessions)) == (dict(wanted.routes), dict(wanted.sessions))
     assert steps(held, wanted) == []
 
@@ -73,7 +84,36 @@ def test_no_session_is_made_before_its_policy_and_the_routes(held, wanted):
     found = steps(held, wanted)
     for index, step in enumerate(found):
         if isinstance(step, AddSession):
-            assert not any(isinstance(later, Routes | OpenGate) for later in found[index:])
+            assert not any(isinstance(later, Routes | OpenGate | LoadRules | Enforce) for later in found[index:])
+
+
+@given(speakers(), speakers(started=True))
+def test_only_what_is_there_is_in_force_and_only_what_is_not_in_force_goes(held, wanted):
+    for step in steps(held, wanted):
+        match step:
+            case Enforce(chain):
+                assert chain.gates <= held.gates
+                assert chain.rules in (held.rules, Rules())
+            case CloseGate(gate):
+                assert gate not in held.chain.gates
+            case DropRules(rules):
+                assert rules != held.chain.rules
+        held = after(held, step)
+
+
+@given(speakers(started=True), speakers(started=True))
+def test_a_session_that_stays_hears_its_routes_again_if_and_only_if_its_policies_are_others(held, wanted):
+    if held.head != wanted.head:
+        return
+    resent = {step.address for step in steps(held, wanted) if isinstance(step, Resend)}
+    stay = held.sessions.keys() & wanted.sessions.keys()
+    assert resent == {
+        address for address in stay if held.rules != wanted.rules or seen(held, address) != seen(wanted, address)
+    }
+
+
+def seen(speaker, address):
+    return {gate for gate in speaker.gates if gate.address == address}
 
 
 @given(speakers(started=True), speakers(started=True))

@@ -92,6 +92,7 @@ def test_the_controller_may_use_its_lease_its_secret_and_its_webhook_by_name():
     assert own == {
         "leases": {"create"},
         "leases['vipmgr-controller']": {"get", "patch", "update"},
+        "configmaps": {"get", "list", "watch"},
         "secrets": {"create"},
         f"secrets['{settings.webhook_name}']": {"get", "patch"},
     }

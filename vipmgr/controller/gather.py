@@ -12,15 +12,18 @@ from msgspec import structs
 from vipmgr.controller.changes.services import is_ours
 from vipmgr.controller.changes.writes import Write
 from vipmgr.core.bgp_objects import BgpConf, BgpPeer
+from vipmgr.core.bgp_policy import ENTRY
 from vipmgr.core.decode import decode_endpoints
 from vipmgr.core.model import NodeName, ServiceKey
 from vipmgr.core.snapshot import Objects
 from vipmgr.core.wire import Eip, EndpointSlice, Metadata, Namespace, Node, Service, VipNode, VrrpInstance
 from vipmgr.kube.client import Client
+from vipmgr.kube.objects import ConfigMap
 from vipmgr.kube.reflector import Reflector
 from vipmgr.kube.resources import (
     BGP_CONFS,
     BGP_PEERS,
+    CONFIG_MAPS,
     EIPS,
     ENDPOINT_SLICES,
     NAMESPACES,
@@ -35,14 +38,14 @@ _OURS: Final = ("kubesphere.io/", "vipmgr.io/")
 
 
 class Cluster:
-    """Reflectors of the resources. `changed` is called after anything changed.
+    """Reflectors of the resources. `changed` is called after anything changed; `namespace`: of the ConfigMaps.
 
     Services are watched twice: those of type LoadBalancer, and those of any other type, of which only the ones that
     still carry traces of ours are kept: a Service that changed its type leaves the first copy and enters the second
     until it is cleaned. A label cannot select these: one that was refused carries a condition alone.
     """
 
-    def __init__(self, client: Client, changed: Callable[[], None]) -> None:
+    def __init__(self, client: Client, changed: Callable[[], None], namespace: str) -> None:
         def note(_: str) -> None:
             changed()
 
@@ -70,6 +73,9 @@ class Cluster:
         self.vip_nodes: Reflector[VipNode, VipNode] = Reflector(client, VIP_NODES, decode=_vip_node, changed=note)
         self.bgp_confs: Reflector[BgpConf, BgpConf] = Reflector(client, BGP_CONFS, decode=_conf, changed=note)
         self.bgp_peers: Reflector[BgpPeer, BgpPeer] = Reflector(client, BGP_PEERS, decode=_peer, changed=note)
+        self.config_maps: Reflector[ConfigMap, Mapping[str, str]] = Reflector(
+            client, CONFIG_MAPS, decode=_policy, changed=note, namespace=namespace
+        )
 
     def reflectors(self) -> Iterator[tuple[str, Reflector[Any, Any]]]:
         """With the name of each for logs and metrics."""
@@ -84,6 +90,7 @@ class Cluster:
             ("vipnodes", self.vip_nodes),
             ("bgpconfs", self.bgp_confs),
             ("bgppeers", self.bgp_peers),
+            ("configmaps", self.config_maps),
         )
 
     async def run(self) -> None:
@@ -126,6 +133,7 @@ class Cluster:
             vip_nodes=dict(self.vip_nodes.items),
             bgp_confs=dict(self.bgp_confs.items),
             bgp_peers=dict(self.bgp_peers.items),
+            bgp_policies={key.partition("/")[2]: data for key, data in self.config_maps.items.items()},
         )
 
     def endpoint_nodes(self) -> dict[ServiceKey, frozenset[NodeName]]:
@@ -194,6 +202,10 @@ def _peer(peer: BgpPeer) -> BgpPeer:
     hidden = "***" if peer.spec.conf.auth_password else ""
     spec = structs.replace(peer.spec, conf=structs.replace(peer.spec.conf, auth_password=hidden))
     return structs.replace(peer, metadata=_metadata(peer.metadata, version=False), spec=spec)
+
+
+def _policy(found: ConfigMap) -> Mapping[str, str]:
+    return {key: text for key, text in (found.data or {}).items() if key == ENTRY}
 
 
 def _vip_node(node: VipNode) -> VipNode:

@@ -43,7 +43,7 @@ class Controller:
         self.settings = settings
         self.metrics = Metrics()
         self._client = Client(access)
-        self._cluster = Cluster(self._client, self._changed)
+        self._cluster = Cluster(self._client, self._changed, settings.namespace)
         self._reconciler: Reconciler | None = None
         self._election = LeaseElection(
             self._client,

@@ -21,6 +21,7 @@ from vipmgr.controller.metrics import Metrics
 from vipmgr.controller.moves import Layer2Ledger, Ledger, notices
 from vipmgr.controller.pace import Pace, failed_pause
 from vipmgr.controller.publish import Outcome, Phase, Publisher
+from vipmgr.core.bgp_report import refusals
 from vipmgr.core.desire import Desired, Steps, desire
 from vipmgr.core.eipstatus import entries
 from vipmgr.core.model import Address, Assignment, Rejection, ServiceKey
@@ -179,7 +180,15 @@ class Reconciler:
             Phase(instances.rebalanced(objects.instances, desired.placement.rebalanced)),
             Phase(instances.report(objects.instances, owners)),
             Phase(nodes.forget(objects.vip_nodes, objects.nodes)),
-            Phase(bgp.report(objects.bgp_confs, objects.bgp_peers, desired.bgp.problems, objects.nodes, now)),
+            Phase(
+                bgp.report(
+                    objects.bgp_confs,
+                    objects.bgp_peers,
+                    [*desired.bgp.problems, *refusals(objects.vip_nodes)],
+                    objects.nodes,
+                    now,
+                )
+            ),
         ]
         return Todo(phases, blocked, desired.recheck)
 

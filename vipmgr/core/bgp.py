@@ -15,18 +15,17 @@ from ipaddress import IPv4Address, ip_network
 
 from msgspec import structs
 
+from vipmgr.core.bgp_policy import PolicyText
 from vipmgr.core.eligible import Stay, stay
 from vipmgr.core.model import Address, NodeFacts, NodeName, NodeReport, Pool, Problem, Protocol, Reason, Selector, Vip
-from vipmgr.core.node_bgp import NodeBgp, NodeBgpPeer, NodeBgpRestart, NodeBgpRoutes
+from vipmgr.core.node_bgp import DEFAULT, NodeBgp, NodeBgpPeer, NodeBgpRestart, NodeBgpRoutes
 
 RACK = "openelb.kubesphere.io/rack"
-DEFAULT = "default"
-"""the one BgpConf that counts"""
 
 
 @dataclass(frozen=True, slots=True)
 class Conf:
-    """A BgpConf. `racks`: rack -> AS."""
+    """A BgpConf. `racks`: rack -> AS. `policy`: the ConfigMap with GoBGP policies, by name."""
 
     name: str
     asn: int = 0
@@ -36,6 +35,7 @@ class Conf:
     listen_addresses: tuple[str, ...] = ()
     use_multiple_paths: bool = False
     graceful_restart: NodeBgpRestart | None = None
+    policy: str = ""
     problems: tuple[Problem, ...] = ()
 
 
@@ -47,6 +47,15 @@ class Peer:
     plan: NodeBgpPeer | None
     selector: Selector = field(default_factory=Selector)
     problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """BgpConfs and BgpPeers by name, policies by ConfigMap."""
+
+    confs: Mapping[str, Conf] = field(default_factory=dict)
+    peers: Mapping[str, Peer] = field(default_factory=dict)
+    policies: Mapping[str, PolicyText] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +71,17 @@ def announce(
     pools: Mapping[str, Pool],
     nodes: Mapping[NodeName, NodeFacts],
     reports: Mapping[NodeName, NodeReport],
-    confs: Mapping[str, Conf],
-    peers: Mapping[str, Peer],
+    settings: Settings,
     *,
     now: datetime,
 ) -> Announcement:
     """A plan for every node with a VipNode, as long as there is a BgpConf that can be used."""
+    confs, peers, policies = settings.confs, settings.peers, settings.policies
     speaking = {name: pool for name, pool in pools.items() if pool.protocol is Protocol.BGP}
     conf = confs.get(DEFAULT)
     problems = [*_complaints(speaking, conf, confs, peers)]
+    if conf is not None and conf.policy:
+        problems += _about_policy(conf, policies.get(conf.policy))
     if conf is None or not (conf.asn or conf.racks):
         return Announcement({}, tuple(problems))
     by_pool: dict[str, list[Vip]] = {}
@@ -94,16 +105,24 @@ def announce(
         here = seen[mine]
         if any(only for name in mine for _, only in groups[name]):
             here = tuple(group for name in mine for group, only in groups[name] if only is None or node in only)
-        plans[node] = _plan(conf, asn, facts, [peer for _, peer in sorted(peers.items())], here)
+        plans[node] = _plan(conf, asn, facts, [peer for _, peer in sorted(peers.items())], here, policies)
     return Announcement(plans, tuple(problems))
 
 
-def _plan(conf: Conf, asn: int, facts: NodeFacts, peers: Sequence[Peer], routes: tuple[NodeBgpRoutes, ...]) -> NodeBgp:
+def _plan(
+    conf: Conf,
+    asn: int,
+    facts: NodeFacts,
+    peers: Sequence[Peer],
+    routes: tuple[NodeBgpRoutes, ...],
+    policies: Mapping[str, PolicyText],
+) -> NodeBgp:
     sessions = []
     for peer in peers:
         if peer.plan is not None and peer.selector.matches(facts.labels):
             own = peer.plan.graceful_restart is None and conf.graceful_restart is not None
             sessions.append(_inheriting(peer.plan, conf.graceful_restart) if own else peer.plan)
+    text = policies.get(conf.policy) if conf.policy else None
     v6 = next((str(one) for one in facts.addresses if one.version == 6 and not one.is_link_local), "")
     return NodeBgp(
         asn=asn,
@@ -115,6 +134,8 @@ def _plan(conf: Conf, asn: int, facts: NodeFacts, peers: Sequence[Peer], routes:
         peers=tuple(sessions),
         routes=routes,
         next_hop_v6=v6,
+        policy=text.policy if text is not None else None,
+        policy_unreadable=bool(conf.policy) and (text is None or text.policy is None),
     )
 
 
@@ -188,6 +209,17 @@ def _complaints(
                 yield Problem(
                     f"Eip/{name}", Reason.BGP_UNCONFIGURED, f"spec.bgp.peers[{index}]: there is no BgpPeer {wanted}"
                 )
+
+
+def _about_policy(conf: Conf, text: PolicyText | None) -> Iterable[Problem]:
+    where = f"spec.policy: ConfigMap {conf.policy}"
+    if text is None:
+        yield _about(conf.name, f"{where}: there is none in the namespace of vipmgr")
+        return
+    for one in text.problems:
+        yield _about(conf.name, f"{where}: {one}")
+    for one in text.ignored:
+        yield Problem(f"BgpConf/{conf.name}", Reason.FIELD_IGNORED, f"{where}: {one}: has no effect")
 
 
 def _about(conf: str, message: str) -> Problem:

@@ -82,7 +82,9 @@ class FamilyName(Wire):
 
 
 class AfiSafiConfig(Wire):
-    enabled: bool = False
+    """`enabled`: left out, it is: GoBGP cannot tell either."""
+
+    enabled: bool = True
     family: FamilyName = msgspec.field(default_factory=FamilyName)
 
 
@@ -104,7 +106,7 @@ class MpGracefulRestart(Wire):
 
 
 class AfiSafi(Wire):
-    config: AfiSafiConfig = msgspec.field(default_factory=AfiSafiConfig)
+    config: AfiSafiConfig | None = None
     add_paths: AddPaths = msgspec.field(default_factory=AddPaths)
     mp_graceful_restart: MpGracefulRestart | None = None
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
 from typing import Final
 
-from vipmgr.core.model import Address
-from vipmgr.core.node_bgp import NodeBgpRoutes
+from vipmgr.core.model import Address, NodeName, Problem, Reason
+from vipmgr.core.node_bgp import DEFAULT, NodeBgpRoutes
 from vipmgr.core.wire import VipNode
 
 ESTABLISHED: Final = "ESTABLISHED"
+SHOWN: Final = 5
+"""nodes named in one sentence"""
 
 
 def announces(node: VipNode, eip: str, address: Address) -> bool:
@@ -49,6 +51,30 @@ def complaints(node: VipNode) -> Iterator[str]:
     for peer in plan.peers:
         one = states.get(peer.name)
         state = one.state if one is not None else "missing"
+        if one is not None and one.problem:
+            yield f"BgpPeer {peer.name}: {one.problem}"
         if state != ESTABLISHED and not peer.admin_down:
             why = f" ({one.reason})" if one is not None and one.reason else ""
             yield f"BGP session with {peer.name} ({peer.address}) is {state}{why}"
+
+
+def refusals(nodes: Mapping[NodeName, VipNode]) -> list[Problem]:
+    """What nodes could not apply, by the BgpPeer or BgpConf and its field, with the nodes that say so."""
+    said: dict[tuple[str, str], list[NodeName]] = {}
+    for name, node in sorted(nodes.items()):
+        if node.status.bgp is None or node.spec.bgp is None:
+            continue
+        if node.status.bgp.problem:
+            said.setdefault((f"BgpConf/{DEFAULT}", node.status.bgp.problem), []).append(name)
+        for one in node.status.bgp.sessions:
+            if one.problem:
+                said.setdefault((f"BgpPeer/{one.peer}", one.problem), []).append(name)
+    return [
+        Problem(about, Reason.NOT_APPLIED, f"{problem} (says {_some(names)})")
+        for (about, problem), names in said.items()
+    ]
+
+
+def _some(names: list[NodeName]) -> str:
+    rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + rest

@@ -69,7 +69,7 @@ def desire(
         now=now,
     )
     layer2 = place_layer2(vips, pools, snapshot.nodes, snapshot.reports, now)
-    bgp = announce(vips, pools, snapshot.nodes, snapshot.reports, snapshot.bgp_confs, snapshot.bgp_peers, now=now)
+    bgp = announce(vips, pools, snapshot.nodes, snapshot.reports, snapshot.bgp, now=now)
     plans = {
         node: replace(plan, layer2=layer2.nodes.get(node), bgp=bgp.nodes.get(node))
         for node, plan in stage(placement, snapshot.reports).items()

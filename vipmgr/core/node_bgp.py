@@ -12,6 +12,8 @@ import msgspec
 
 from vipmgr.core.wire_base import FrozenWire, Wire
 
+DEFAULT: Final = "default"
+"""the one BgpConf that counts"""
 IN_PEER: Final = "peer"
 """NodeBgpPeer.password: it is the BgpPeer's conf.authPassword"""
 
@@ -60,7 +62,6 @@ class NodeBgpPeer(FrozenWire, frozen=True, kw_only=True):
     allow_own_as: int = 0
     remove_private_as: str = ""
     replace_peer_as: bool = False
-    send_community: int = 0
     multihop_ttl: int = 0
     connect_retry: int
     hold_time: int
@@ -90,9 +91,53 @@ class NodeBgpRoutes(FrozenWire, frozen=True, kw_only=True):
     health_check_node_ports: tuple[int, ...] = ()
 
 
+class NodeBgpSet(FrozenWire, frozen=True, kw_only=True):
+    """A defined set of GoBGP. `kind`: prefix, neighbor, community, ext-community, large-community or as-path. Prefixes
+    with the lengths they match: "10.0.0.0/8 16..24"."""
+
+    kind: str
+    name: str
+    members: tuple[str, ...] = ()
+
+
+class NodeBgpClause(FrozenWire, frozen=True, kw_only=True):
+    """One condition or one action of a statement: `what` it looks at or changes, how (`option`), `values`."""
+
+    what: str
+    option: str = ""
+    values: tuple[str, ...] = ()
+
+
+class NodeBgpStatement(FrozenWire, frozen=True, kw_only=True):
+    """`verdict`: accept, reject, or "": on with the next statement."""
+
+    conditions: tuple[NodeBgpClause, ...] = ()
+    actions: tuple[NodeBgpClause, ...] = ()
+    verdict: str = ""
+
+
+class NodeBgpRule(FrozenWire, frozen=True, kw_only=True):
+    """A policy definition of GoBGP."""
+
+    name: str
+    statements: tuple[NodeBgpStatement, ...] = ()
+
+
+class NodeBgpPolicy(FrozenWire, frozen=True, kw_only=True):
+    """BgpConf.spec.policy: what its ConfigMap says. `imports`, `exports`: rules by name, in their order; what passes
+    all of them is let through unless refused by default."""
+
+    sets: tuple[NodeBgpSet, ...] = ()
+    rules: tuple[NodeBgpRule, ...] = ()
+    imports: tuple[str, ...] = ()
+    exports: tuple[str, ...] = ()
+    refuse_imports: bool = False
+    refuse_exports: bool = False
+
+
 class NodeBgp(FrozenWire, frozen=True, kw_only=True):
     """`listen_port`: -1: accept no session. `next_hop_v6`: for IPv6 routes sent in a session over IPv4, which has no
-    IPv6 address of its own."""
+    IPv6 address of its own. `policy_unreadable`: there should be a policy: the one in force stays."""
 
     asn: int
     router_id: str
@@ -103,10 +148,13 @@ class NodeBgp(FrozenWire, frozen=True, kw_only=True):
     peers: tuple[NodeBgpPeer, ...] = ()
     routes: tuple[NodeBgpRoutes, ...] = ()
     next_hop_v6: str = ""
+    policy: NodeBgpPolicy | None = None
+    policy_unreadable: bool = False
 
 
 class NodeBgpSession(Wire):
-    """`state`: IDLE to ESTABLISHED (RFC 4271, 8.2.2). `since`: RFC 3339. `reason`: of the last loss."""
+    """`state`: IDLE to ESTABLISHED (RFC 4271, 8.2.2). `since`: RFC 3339. `reason`: of the last loss. `problem`:
+    why it is not as the BgpPeer says, beginning with the field."""
 
     peer: str
     address: str
@@ -116,6 +164,7 @@ class NodeBgpSession(Wire):
     reason: str = ""
     bfd: str = ""
     losses: int = 0
+    problem: str = ""
 
 
 class NodeBgpStatus(Wire):

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from vipmgr.core import bgp_objects, wire
-from vipmgr.core.bgp import Conf, Peer
+from vipmgr.core.bgp import Settings
+from vipmgr.core.bgp_policy import ENTRY, PolicyText, read_policy
 from vipmgr.core.decode import (
     Opting,
     decode_claim,
@@ -43,7 +44,7 @@ class Objects:
     """What the reflectors hold. Keys: name, or namespace/name.
 
     `services`: all that may be ours, also those that only carry our label any more. `namespaces`: name -> labels.
-    `endpoints`: Service -> nodes that have ready endpoints of it.
+    `endpoints`: Service -> nodes that have ready endpoints of it. `bgp_policies`: ConfigMap -> its entries.
     """
 
     services: Mapping[ServiceKey, wire.Service] = field(default_factory=dict)
@@ -55,6 +56,7 @@ class Objects:
     vip_nodes: Mapping[NodeName, wire.VipNode] = field(default_factory=dict)
     bgp_confs: Mapping[str, bgp_objects.BgpConf] = field(default_factory=dict)
     bgp_peers: Mapping[str, bgp_objects.BgpPeer] = field(default_factory=dict)
+    bgp_policies: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,7 @@ class Snapshot:
     endpoints: Mapping[ServiceKey, frozenset[NodeName]] = field(default_factory=dict)
     instances: Mapping[str, Instance] = field(default_factory=dict)
     reports: Mapping[NodeName, NodeReport] = field(default_factory=dict)
-    bgp_confs: Mapping[str, Conf] = field(default_factory=dict)
-    bgp_peers: Mapping[str, Peer] = field(default_factory=dict)
+    bgp: Settings = field(default_factory=Settings)
     problems: tuple[Problem, ...] = ()
 
 
@@ -115,6 +116,7 @@ class SnapshotReader:
         self._reports = _Decoded(decode_report)
         self._confs = _Decoded(decode_conf)
         self._peers = _Decoded(decode_peer)
+        self._policies: _Decoded[Mapping[str, str], PolicyText] = _Decoded(lambda data: read_policy(data.get(ENTRY)))
 
     def read(self, objects: Objects) -> Snapshot:
         services = self._services.of(objects.services)
@@ -129,8 +131,11 @@ class SnapshotReader:
             endpoints=objects.endpoints,
             instances={name: found for name, found in instances.items() if isinstance(found, Instance)},
             reports=self._reports.of(objects.vip_nodes),
-            bgp_confs=self._confs.of(objects.bgp_confs),
-            bgp_peers=self._peers.of(objects.bgp_peers),
+            bgp=Settings(
+                self._confs.of(objects.bgp_confs),
+                self._peers.of(objects.bgp_peers),
+                self._policies.of(objects.bgp_policies),
+            ),
             problems=tuple(found for found in instances.values() if isinstance(found, Problem)),
         )
 

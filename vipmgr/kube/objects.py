@@ -45,6 +45,11 @@ class Pod(Wire):
     status: PodStatus = msgspec.field(default_factory=PodStatus)
 
 
+class ConfigMap(Wire):
+    metadata: Metadata
+    data: dict[str, str] | None = None
+
+
 class Secret(Wire):
     """`data` values are base64, as sent."""
 

@@ -20,7 +20,7 @@ FIELD_MANAGER: Final = "vipmgr-lab"
 AT_ONCE: Final = 16
 
 _TYPED: Final = (
-    resources.SERVICES, resources.NODES, resources.NAMESPACES, resources.PODS, resources.SECRETS,
+    resources.SERVICES, resources.NODES, resources.NAMESPACES, resources.PODS, resources.SECRETS, resources.CONFIG_MAPS,
     resources.ENDPOINT_SLICES, resources.LEASES, resources.EVENTS, resources.EIPS, resources.BGP_CONFS,
     resources.BGP_PEERS, resources.VRRP_INSTANCES, resources.VIP_NODES,
 )  # fmt: skip

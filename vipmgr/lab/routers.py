@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import IO, Any, Final, NamedTuple, Self
 
 from vipmgr.lab.client import Lab
+from vipmgr.lab.reaper import open_folder
 
 NAMESPACE: Final = "router"
 LEASHED: Final = ("setpriv", "--pdeathsig", "KILL")
@@ -29,6 +30,8 @@ class Heard(NamedTuple):
     next_hop: str
     communities: frozenset[str] = frozenset()
     large: frozenset[str] = frozenset()
+    as_path: tuple[int, ...] = ()
+    med: int = 0
 
 
 class Router(ABC):
@@ -39,7 +42,9 @@ class Router(ABC):
         self._config = config
         self._processes: list[subprocess.Popen[bytes]] = []
         self._logs: list[IO[bytes]] = []
-        self._temporary = TemporaryDirectory(prefix="vipmgr-router-")  # FRR drops root, and the lab's folder is root's
+        place = open_folder(lab.state)  # FRR drops root
+        place.mkdir(mode=0o755, exist_ok=True)
+        self._temporary = TemporaryDirectory(dir=place)
         self.folder = Path(self._temporary.name)
 
     def __enter__(self) -> Self:
@@ -132,18 +137,20 @@ protocol kernel { learn off; ipv6 { export all; }; merge paths on limit 64; }
         self._bird("configure")
 
     def paths(self, prefix: str) -> list[Heard]:
-        found: list[Heard] = []
+        found: list[dict[str, Any]] = []
         for line in self._bird("show", "route", "for" if "/" not in prefix else prefix, "all").splitlines():
             word, _, rest = line.strip().partition(" ")
-            if word == "BGP.next_hop:":
-                found.append(Heard(rest.split()[0]))
-            elif word in ("BGP.community:", "BGP.large_community:"):
-                values = frozenset(one.replace(" ", "").strip("()").replace(",", ":") for one in _groups(rest))
-                last = found[-1]
-                found[-1] = (
-                    last._replace(communities=values) if word == "BGP.community:" else last._replace(large=values)
-                )
-        return found
+            match word:
+                case "BGP.as_path:":
+                    path = tuple(int(one) for one in rest.split())
+                case "BGP.next_hop:":
+                    found.append({"next_hop": rest.split()[0], "as_path": path})
+                case "BGP.med:":
+                    found[-1]["med"] = int(rest)
+                case "BGP.community:" | "BGP.large_community:":
+                    values = frozenset(one.replace(" ", "").strip("()").replace(",", ":") for one in _groups(rest))
+                    found[-1]["communities" if word == "BGP.community:" else "large"] = values
+        return [Heard(**one) for one in found]
 
     def count(self) -> int:
         text = self._bird("show", "route", "count")
@@ -202,6 +209,8 @@ class Frr(Router):
                 next(hop["ip"] for hop in path["nexthops"] if hop.get("used", True)),
                 frozenset(path.get("community", {}).get("list", ())),
                 frozenset(path.get("largeCommunity", {}).get("list", ())),
+                tuple(int(one) for one in path["aspath"]["string"].split()),
+                path.get("metric", 0),
             )
             for path in answer.get("paths", ())
         ]

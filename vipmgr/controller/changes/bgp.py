@@ -15,7 +15,7 @@ import msgspec
 from vipmgr.controller.changes.writes import Notice, Verb, Write, condition, reference, with_condition
 from vipmgr.core.bgp_objects import BgpConf, BgpPeer
 from vipmgr.core.bgp_report import ESTABLISHED
-from vipmgr.core.model import Problem
+from vipmgr.core.model import Problem, Reason
 from vipmgr.core.node_bgp import NodeBgpSession
 from vipmgr.core.wire import Condition, VipNode
 from vipmgr.kube.resources import BGP_CONFS, BGP_PEERS, Resource
@@ -54,11 +54,10 @@ def _write(
 ) -> Write | None:
     before = thing.status.conditions
     old = next((one for one in before or () if one.type == READY), None)
-    if problems:
-        message = "; ".join(one.message for one in problems)
-        new = condition(before, READY, False, problems[0].reason, message, now)
-    else:
-        new = condition(before, READY, True, "Accepted", "", now)
+    wrong = [one for one in problems if one.reason is not Reason.FIELD_IGNORED]
+    reason = (wrong or problems)[0].reason if problems else "Accepted"
+    message = "; ".join(one.message for one in wrong or problems)
+    new = condition(before, READY, not wrong, reason, message, now)
     status = {key: value for key, value in entries.items() if value}
     if new is not old:
         status["conditions"] = msgspec.to_builtins(with_condition(before, new))
@@ -77,10 +76,10 @@ def _write(
 def _notices(
     resource: Resource[Any], thing: BgpConf | BgpPeer, old: Condition | None, new: Condition
 ) -> tuple[Notice, ...]:
-    if new is old or (old is None and new.status == "True"):
+    if new is old or (old is None and new.reason == "Accepted"):
         return ()
     about = reference(resource, thing.metadata)
-    if new.status == "True":
+    if new.reason == "Accepted":
         return (Notice(about, "Normal", "Accepted", "Validate", "the settings may be used"),)
     return (Notice(about, "Warning", new.reason, "Validate", new.message),)
 

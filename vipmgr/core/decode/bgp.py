@@ -8,7 +8,7 @@ from typing import Final
 from vipmgr.core import bgp_objects as wire
 from vipmgr.core.bgp import Conf, Peer
 from vipmgr.core.decode.reader import Reader
-from vipmgr.core.decode.values import milliseconds, selector
+from vipmgr.core.decode.values import milliseconds, natural, selector
 from vipmgr.core.model import Reason, Selector
 from vipmgr.core.node_bgp import IN_PEER, NodeBfd, NodeBgpFamily, NodeBgpPeer, NodeBgpRestart
 
@@ -25,10 +25,6 @@ def decode_conf(found: wire.BgpConf) -> Conf:
     reader = Reader(f"BgpConf/{found.metadata.name}")
     if not spec.as_ and not spec.as_per_rack:
         reader.wrong("spec.as", Reason.BAD_VALUE, "is needed, or spec.asPerRack")
-    if spec.policy:
-        reader.wrong(
-            "spec.policy", Reason.BAD_VALUE, "GoBGP policies from a ConfigMap are not applied; see Eip.spec.bgp"
-        )
     for index, number in enumerate(spec.families or ()):
         if number not in (0x10001, 0x20001):  # GoBGP's AFI << 16 | SAFI
             reader.wrong(f"spec.families[{index}]", Reason.BAD_VALUE, f"{number} is not IPv4 or IPv6 unicast")
@@ -55,6 +51,7 @@ def decode_conf(found: wire.BgpConf) -> Conf:
         listen_addresses=tuple(addresses),
         use_multiple_paths=spec.use_multiple_paths,
         graceful_restart=_restart("spec.gracefulRestart", spec.graceful_restart, reader),
+        policy=spec.policy,
         problems=tuple(reader.problems),
     )  # fmt: skip
 
@@ -84,7 +81,7 @@ def _address(conf: wire.PeerConf, reader: Reader) -> str | None:
 
 def _session(found: wire.BgpPeer, address: str, reader: Reader) -> NodeBgpPeer:
     spec, conf = found.spec, found.spec.conf
-    _unsupported(spec, reader)
+    _ignored(spec, reader)
     restart = _restart("spec.gracefulRestart", spec.graceful_restart, reader)
     hold = _seconds("spec.timers.config.holdTime", spec.timers.config.hold_time, 90, reader)
     hold = reader.within("spec.timers.config.holdTime", hold, ok=hold >= 3, expected="3 or more", instead=90)
@@ -108,7 +105,6 @@ def _session(found: wire.BgpPeer, address: str, reader: Reader) -> NodeBgpPeer:
         ),
         remove_private_as=reader.read("spec.conf.removePrivateAs", lambda: _removal(conf.remove_private_as), ""),
         replace_peer_as=conf.replace_peer_as,
-        send_community=conf.send_community,
         multihop_ttl=(multihop.multihop_ttl or 255) if multihop.enabled else 0,
         connect_retry=max(1, retry),
         hold_time=hold,
@@ -124,16 +120,19 @@ def _session(found: wire.BgpPeer, address: str, reader: Reader) -> NodeBgpPeer:
     )
 
 
-def _unsupported(spec: wire.BgpPeerSpec, reader: Reader) -> None:
+def _ignored(spec: wire.BgpPeerSpec, reader: Reader) -> None:
+    """What OpenELB hands to GoBGP, which refuses it (OpenELB cannot make its groups and VRFs) or takes no notice."""
     conf = spec.conf
-    for field, set_ in (
-        ("spec.conf.peerGroup", bool(conf.peer_group)),
-        ("spec.conf.vrf", bool(conf.vrf)),
-        ("spec.conf.routeFlapDamping", conf.route_flap_damping),
-        ("spec.transport.remoteAddress", spec.transport.remote_address not in ("", conf.neighbor_address)),
-    ):
-        if set_:
-            reader.wrong(field, Reason.BAD_VALUE, "is not supported and left out")
+    for field, is_set, why in (
+        ("spec.conf.peerGroup", conf.peer_group, "there are no groups to be in"),
+        ("spec.conf.vrf", conf.vrf, "there are no VRFs to be in"),
+        ("spec.conf.routeFlapDamping", conf.route_flap_damping, "no routes are taken in"),
+        ("spec.conf.sendCommunity", conf.send_community, "communities are always sent"),
+        ("spec.transport.remoteAddress", spec.transport.remote_address not in ("", conf.neighbor_address),
+         "spec.conf.neighborAddress is connected to"),
+    ):  # fmt: skip
+        if is_set:
+            reader.wrong(field, Reason.FIELD_IGNORED, f"has no effect: {why}")
 
 
 def _password(spec: wire.BgpPeerSpec) -> str:
@@ -153,22 +152,22 @@ def _removal(text: str) -> str:
 
 
 def _families(spec: wire.BgpPeerSpec, address: str, graceful: bool, reader: Reader) -> tuple[NodeBgpFamily, ...]:
-    """Left out: the family of the address, which is what GoBGP itself takes."""
+    """Left out: the family of the address, which is what OpenELB and GoBGP take."""
     found = []
+    own = "IPv6" if ":" in address else "IPv4"
     for index, one in enumerate(spec.afi_safis or ()):
-        named = one.config.family
-        family = _AFIS.get(named.afi)
-        if family is None or named.safi != "SAFI_UNICAST":
+        named = one.config.family if one.config is not None else None
+        family = own if named is None else _AFIS.get(named.afi)
+        if family is None or (named is not None and named.safi != "SAFI_UNICAST"):
             where = f"spec.afiSafis[{index}].config.family"
-            reader.wrong(where, Reason.BAD_VALUE, f"{named.afi}/{named.safi} is not IPv4 or IPv6 unicast")
-        elif one.config.enabled:
+            reader.wrong(where, Reason.FIELD_IGNORED, "has no effect: there are routes of IPv4 and IPv6 unicast alone")
+        elif one.config is None or one.config.enabled:
             restart = one.mp_graceful_restart
             keeps = graceful if restart is None else restart.config.enabled
             found.append(NodeBgpFamily(
                 family=family, graceful_restart=keeps,
                 receive=one.add_paths.config.receive, send_max=one.add_paths.config.send_max,
             ))  # fmt: skip
-    own = "IPv6" if ":" in address else "IPv4"
     return tuple(found) or (NodeBgpFamily(family=own, graceful_restart=graceful),)
 
 
@@ -213,7 +212,8 @@ def _asn(field: str, number: int, reader: Reader) -> int:
 def _seconds(field: str, text: str, usual: int, reader: Reader) -> int:
     if not text:
         return usual
-    if not text.isdecimal() or int(text) > 0xFFFF:
+    found = natural(text, 0xFFFF)
+    if found is None:
         reader.wrong(field, Reason.BAD_VALUE, f"{text!r} is no number of seconds up to 65535")
         return usual
-    return int(text)
+    return found

@@ -38,9 +38,26 @@ class BfdSessionState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
 class DefinedType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     DEFINED_TYPE_UNSPECIFIED: _ClassVar[DefinedType]
+    DEFINED_TYPE_PREFIX: _ClassVar[DefinedType]
     DEFINED_TYPE_NEIGHBOR: _ClassVar[DefinedType]
+    DEFINED_TYPE_AS_PATH: _ClassVar[DefinedType]
     DEFINED_TYPE_COMMUNITY: _ClassVar[DefinedType]
+    DEFINED_TYPE_EXT_COMMUNITY: _ClassVar[DefinedType]
     DEFINED_TYPE_LARGE_COMMUNITY: _ClassVar[DefinedType]
+
+class Comparison(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    COMPARISON_UNSPECIFIED: _ClassVar[Comparison]
+    COMPARISON_EQ: _ClassVar[Comparison]
+    COMPARISON_GE: _ClassVar[Comparison]
+    COMPARISON_LE: _ClassVar[Comparison]
+
+class OriginType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ORIGIN_TYPE_UNSPECIFIED: _ClassVar[OriginType]
+    ORIGIN_TYPE_IGP: _ClassVar[OriginType]
+    ORIGIN_TYPE_EGP: _ClassVar[OriginType]
+    ORIGIN_TYPE_INCOMPLETE: _ClassVar[OriginType]
 
 class RouteAction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -67,9 +84,20 @@ BFD_SESSION_STATE_DOWN: BfdSessionState
 BFD_SESSION_STATE_ADMIN_DOWN: BfdSessionState
 BFD_SESSION_STATE_INIT: BfdSessionState
 DEFINED_TYPE_UNSPECIFIED: DefinedType
+DEFINED_TYPE_PREFIX: DefinedType
 DEFINED_TYPE_NEIGHBOR: DefinedType
+DEFINED_TYPE_AS_PATH: DefinedType
 DEFINED_TYPE_COMMUNITY: DefinedType
+DEFINED_TYPE_EXT_COMMUNITY: DefinedType
 DEFINED_TYPE_LARGE_COMMUNITY: DefinedType
+COMPARISON_UNSPECIFIED: Comparison
+COMPARISON_EQ: Comparison
+COMPARISON_GE: Comparison
+COMPARISON_LE: Comparison
+ORIGIN_TYPE_UNSPECIFIED: OriginType
+ORIGIN_TYPE_IGP: OriginType
+ORIGIN_TYPE_EGP: OriginType
+ORIGIN_TYPE_INCOMPLETE: OriginType
 ROUTE_ACTION_UNSPECIFIED: RouteAction
 ROUTE_ACTION_ACCEPT: RouteAction
 ROUTE_ACTION_REJECT: RouteAction
@@ -737,15 +765,27 @@ class WatchEventResponse(_message.Message):
     peer: WatchEventResponse.PeerEvent
     def __init__(self, peer: _Optional[_Union[WatchEventResponse.PeerEvent, _Mapping]] = ...) -> None: ...
 
+class Prefix(_message.Message):
+    __slots__ = ("ip_prefix", "mask_length_min", "mask_length_max")
+    IP_PREFIX_FIELD_NUMBER: _ClassVar[int]
+    MASK_LENGTH_MIN_FIELD_NUMBER: _ClassVar[int]
+    MASK_LENGTH_MAX_FIELD_NUMBER: _ClassVar[int]
+    ip_prefix: str
+    mask_length_min: int
+    mask_length_max: int
+    def __init__(self, ip_prefix: _Optional[str] = ..., mask_length_min: _Optional[int] = ..., mask_length_max: _Optional[int] = ...) -> None: ...
+
 class DefinedSet(_message.Message):
-    __slots__ = ("defined_type", "name", "list")
+    __slots__ = ("defined_type", "name", "list", "prefixes")
     DEFINED_TYPE_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     LIST_FIELD_NUMBER: _ClassVar[int]
+    PREFIXES_FIELD_NUMBER: _ClassVar[int]
     defined_type: DefinedType
     name: str
     list: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, defined_type: _Optional[_Union[DefinedType, str]] = ..., name: _Optional[str] = ..., list: _Optional[_Iterable[str]] = ...) -> None: ...
+    prefixes: _containers.RepeatedCompositeFieldContainer[Prefix]
+    def __init__(self, defined_type: _Optional[_Union[DefinedType, str]] = ..., name: _Optional[str] = ..., list: _Optional[_Iterable[str]] = ..., prefixes: _Optional[_Iterable[_Union[Prefix, _Mapping]]] = ...) -> None: ...
 
 class MatchSet(_message.Message):
     __slots__ = ("type", "name")
@@ -765,23 +805,75 @@ class MatchSet(_message.Message):
     name: str
     def __init__(self, type: _Optional[_Union[MatchSet.Type, str]] = ..., name: _Optional[str] = ...) -> None: ...
 
+class AsPathLength(_message.Message):
+    __slots__ = ("type", "length")
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    LENGTH_FIELD_NUMBER: _ClassVar[int]
+    type: Comparison
+    length: int
+    def __init__(self, type: _Optional[_Union[Comparison, str]] = ..., length: _Optional[int] = ...) -> None: ...
+
+class CommunityCount(_message.Message):
+    __slots__ = ("type", "count")
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    type: Comparison
+    count: int
+    def __init__(self, type: _Optional[_Union[Comparison, str]] = ..., count: _Optional[int] = ...) -> None: ...
+
+class LocalPrefEq(_message.Message):
+    __slots__ = ("value",)
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    value: int
+    def __init__(self, value: _Optional[int] = ...) -> None: ...
+
+class MedEq(_message.Message):
+    __slots__ = ("value",)
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    value: int
+    def __init__(self, value: _Optional[int] = ...) -> None: ...
+
 class Conditions(_message.Message):
-    __slots__ = ("neighbor_set", "route_type", "large_community_set", "afi_safi_in")
+    __slots__ = ("prefix_set", "neighbor_set", "as_path_length", "as_path_set", "community_set", "ext_community_set", "route_type", "large_community_set", "next_hop_in_list", "afi_safi_in", "community_count", "origin", "local_pref_eq", "med_eq")
     class RouteType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         ROUTE_TYPE_UNSPECIFIED: _ClassVar[Conditions.RouteType]
+        ROUTE_TYPE_INTERNAL: _ClassVar[Conditions.RouteType]
+        ROUTE_TYPE_EXTERNAL: _ClassVar[Conditions.RouteType]
         ROUTE_TYPE_LOCAL: _ClassVar[Conditions.RouteType]
     ROUTE_TYPE_UNSPECIFIED: Conditions.RouteType
+    ROUTE_TYPE_INTERNAL: Conditions.RouteType
+    ROUTE_TYPE_EXTERNAL: Conditions.RouteType
     ROUTE_TYPE_LOCAL: Conditions.RouteType
+    PREFIX_SET_FIELD_NUMBER: _ClassVar[int]
     NEIGHBOR_SET_FIELD_NUMBER: _ClassVar[int]
+    AS_PATH_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    AS_PATH_SET_FIELD_NUMBER: _ClassVar[int]
+    COMMUNITY_SET_FIELD_NUMBER: _ClassVar[int]
+    EXT_COMMUNITY_SET_FIELD_NUMBER: _ClassVar[int]
     ROUTE_TYPE_FIELD_NUMBER: _ClassVar[int]
     LARGE_COMMUNITY_SET_FIELD_NUMBER: _ClassVar[int]
+    NEXT_HOP_IN_LIST_FIELD_NUMBER: _ClassVar[int]
     AFI_SAFI_IN_FIELD_NUMBER: _ClassVar[int]
+    COMMUNITY_COUNT_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    LOCAL_PREF_EQ_FIELD_NUMBER: _ClassVar[int]
+    MED_EQ_FIELD_NUMBER: _ClassVar[int]
+    prefix_set: MatchSet
     neighbor_set: MatchSet
+    as_path_length: AsPathLength
+    as_path_set: MatchSet
+    community_set: MatchSet
+    ext_community_set: MatchSet
     route_type: Conditions.RouteType
     large_community_set: MatchSet
+    next_hop_in_list: _containers.RepeatedScalarFieldContainer[str]
     afi_safi_in: _containers.RepeatedCompositeFieldContainer[Family]
-    def __init__(self, neighbor_set: _Optional[_Union[MatchSet, _Mapping]] = ..., route_type: _Optional[_Union[Conditions.RouteType, str]] = ..., large_community_set: _Optional[_Union[MatchSet, _Mapping]] = ..., afi_safi_in: _Optional[_Iterable[_Union[Family, _Mapping]]] = ...) -> None: ...
+    community_count: CommunityCount
+    origin: OriginType
+    local_pref_eq: LocalPrefEq
+    med_eq: MedEq
+    def __init__(self, prefix_set: _Optional[_Union[MatchSet, _Mapping]] = ..., neighbor_set: _Optional[_Union[MatchSet, _Mapping]] = ..., as_path_length: _Optional[_Union[AsPathLength, _Mapping]] = ..., as_path_set: _Optional[_Union[MatchSet, _Mapping]] = ..., community_set: _Optional[_Union[MatchSet, _Mapping]] = ..., ext_community_set: _Optional[_Union[MatchSet, _Mapping]] = ..., route_type: _Optional[_Union[Conditions.RouteType, str]] = ..., large_community_set: _Optional[_Union[MatchSet, _Mapping]] = ..., next_hop_in_list: _Optional[_Iterable[str]] = ..., afi_safi_in: _Optional[_Iterable[_Union[Family, _Mapping]]] = ..., community_count: _Optional[_Union[CommunityCount, _Mapping]] = ..., origin: _Optional[_Union[OriginType, str]] = ..., local_pref_eq: _Optional[_Union[LocalPrefEq, _Mapping]] = ..., med_eq: _Optional[_Union[MedEq, _Mapping]] = ...) -> None: ...
 
 class CommunityAction(_message.Message):
     __slots__ = ("type", "communities")
@@ -801,23 +893,77 @@ class CommunityAction(_message.Message):
     communities: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, type: _Optional[_Union[CommunityAction.Type, str]] = ..., communities: _Optional[_Iterable[str]] = ...) -> None: ...
 
+class MedAction(_message.Message):
+    __slots__ = ("type", "value")
+    class Type(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        TYPE_UNSPECIFIED: _ClassVar[MedAction.Type]
+        TYPE_MOD: _ClassVar[MedAction.Type]
+        TYPE_REPLACE: _ClassVar[MedAction.Type]
+    TYPE_UNSPECIFIED: MedAction.Type
+    TYPE_MOD: MedAction.Type
+    TYPE_REPLACE: MedAction.Type
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    type: MedAction.Type
+    value: int
+    def __init__(self, type: _Optional[_Union[MedAction.Type, str]] = ..., value: _Optional[int] = ...) -> None: ...
+
+class AsPrependAction(_message.Message):
+    __slots__ = ("asn", "repeat", "use_left_most")
+    ASN_FIELD_NUMBER: _ClassVar[int]
+    REPEAT_FIELD_NUMBER: _ClassVar[int]
+    USE_LEFT_MOST_FIELD_NUMBER: _ClassVar[int]
+    asn: int
+    repeat: int
+    use_left_most: bool
+    def __init__(self, asn: _Optional[int] = ..., repeat: _Optional[int] = ..., use_left_most: bool = ...) -> None: ...
+
 class NexthopAction(_message.Message):
-    __slots__ = ("address", "self")
+    __slots__ = ("address", "self", "unchanged", "peer_address")
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     SELF_FIELD_NUMBER: _ClassVar[int]
+    UNCHANGED_FIELD_NUMBER: _ClassVar[int]
+    PEER_ADDRESS_FIELD_NUMBER: _ClassVar[int]
     address: str
     self: bool
-    def __init__(self_, address: _Optional[str] = ..., self: bool = ...) -> None: ...
+    unchanged: bool
+    peer_address: bool
+    def __init__(self_, address: _Optional[str] = ..., self: bool = ..., unchanged: bool = ..., peer_address: bool = ...) -> None: ...
+
+class LocalPrefAction(_message.Message):
+    __slots__ = ("value",)
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    value: int
+    def __init__(self, value: _Optional[int] = ...) -> None: ...
+
+class OriginAction(_message.Message):
+    __slots__ = ("origin",)
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    origin: OriginType
+    def __init__(self, origin: _Optional[_Union[OriginType, str]] = ...) -> None: ...
 
 class Actions(_message.Message):
-    __slots__ = ("route_action", "nexthop", "large_community")
+    __slots__ = ("route_action", "community", "med", "as_prepend", "ext_community", "nexthop", "local_pref", "large_community", "origin_action")
     ROUTE_ACTION_FIELD_NUMBER: _ClassVar[int]
+    COMMUNITY_FIELD_NUMBER: _ClassVar[int]
+    MED_FIELD_NUMBER: _ClassVar[int]
+    AS_PREPEND_FIELD_NUMBER: _ClassVar[int]
+    EXT_COMMUNITY_FIELD_NUMBER: _ClassVar[int]
     NEXTHOP_FIELD_NUMBER: _ClassVar[int]
+    LOCAL_PREF_FIELD_NUMBER: _ClassVar[int]
     LARGE_COMMUNITY_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_ACTION_FIELD_NUMBER: _ClassVar[int]
     route_action: RouteAction
+    community: CommunityAction
+    med: MedAction
+    as_prepend: AsPrependAction
+    ext_community: CommunityAction
     nexthop: NexthopAction
+    local_pref: LocalPrefAction
     large_community: CommunityAction
-    def __init__(self, route_action: _Optional[_Union[RouteAction, str]] = ..., nexthop: _Optional[_Union[NexthopAction, _Mapping]] = ..., large_community: _Optional[_Union[CommunityAction, _Mapping]] = ...) -> None: ...
+    origin_action: OriginAction
+    def __init__(self, route_action: _Optional[_Union[RouteAction, str]] = ..., community: _Optional[_Union[CommunityAction, _Mapping]] = ..., med: _Optional[_Union[MedAction, _Mapping]] = ..., as_prepend: _Optional[_Union[AsPrependAction, _Mapping]] = ..., ext_community: _Optional[_Union[CommunityAction, _Mapping]] = ..., nexthop: _Optional[_Union[NexthopAction, _Mapping]] = ..., local_pref: _Optional[_Union[LocalPrefAction, _Mapping]] = ..., large_community: _Optional[_Union[CommunityAction, _Mapping]] = ..., origin_action: _Optional[_Union[OriginAction, _Mapping]] = ...) -> None: ...
 
 class Statement(_message.Message):
     __slots__ = ("name", "conditions", "actions")
@@ -907,25 +1053,33 @@ class ListPolicyResponse(_message.Message):
     policy: Policy
     def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
 
-class AddPolicyAssignmentRequest(_message.Message):
+class ListDefinedSetRequest(_message.Message):
+    __slots__ = ("defined_type", "name")
+    DEFINED_TYPE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    defined_type: DefinedType
+    name: str
+    def __init__(self, defined_type: _Optional[_Union[DefinedType, str]] = ..., name: _Optional[str] = ...) -> None: ...
+
+class ListDefinedSetResponse(_message.Message):
+    __slots__ = ("defined_set",)
+    DEFINED_SET_FIELD_NUMBER: _ClassVar[int]
+    defined_set: DefinedSet
+    def __init__(self, defined_set: _Optional[_Union[DefinedSet, _Mapping]] = ...) -> None: ...
+
+class ListPolicyAssignmentRequest(_message.Message):
+    __slots__ = ("name", "direction")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DIRECTION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    direction: PolicyDirection
+    def __init__(self, name: _Optional[str] = ..., direction: _Optional[_Union[PolicyDirection, str]] = ...) -> None: ...
+
+class ListPolicyAssignmentResponse(_message.Message):
     __slots__ = ("assignment",)
     ASSIGNMENT_FIELD_NUMBER: _ClassVar[int]
     assignment: PolicyAssignment
     def __init__(self, assignment: _Optional[_Union[PolicyAssignment, _Mapping]] = ...) -> None: ...
-
-class AddPolicyAssignmentResponse(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
-
-class DeletePolicyAssignmentRequest(_message.Message):
-    __slots__ = ("assignment",)
-    ASSIGNMENT_FIELD_NUMBER: _ClassVar[int]
-    assignment: PolicyAssignment
-    def __init__(self, assignment: _Optional[_Union[PolicyAssignment, _Mapping]] = ...) -> None: ...
-
-class DeletePolicyAssignmentResponse(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
 
 class SetPolicyAssignmentRequest(_message.Message):
     __slots__ = ("assignment",)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -81,45 +81,45 @@ class Gobgpd:
         except grpc.aio.AioRpcError as error:
             raise GobgpError("AddPathStream", error) from None
 
+    async def resend(self, address: str) -> None:
+        """All routes of that session through its policies again."""
+        request = pb.ResetPeerRequest(address=address, soft=True, direction=pb.ResetPeerRequest.DIRECTION_OUT)
+        await self._call("ResetPeer", request, pb.ResetPeerResponse)
+
     async def policies(self) -> list[str]:
         stream = self._stream("ListPolicy", pb.ListPolicyRequest(), pb.ListPolicyResponse)
         return [one.policy.name async for one in stream]
 
-    async def close_doors(self) -> None:
-        """Nothing is taken in but what comes from here, nothing goes out that no policy accepts."""
-        own = pb.Statement(
-            name="own",
-            conditions=pb.Conditions(route_type=pb.Conditions.ROUTE_TYPE_LOCAL),
-            actions=pb.Actions(route_action=pb.ROUTE_ACTION_ACCEPT),
-        )
-        policy = pb.Policy(name="own", statements=[own])
-        await self._call("AddPolicy", pb.AddPolicyRequest(policy=policy), pb.AddPolicyResponse)
-        for assignment in (
-            _assigned("own", direction=pb.POLICY_DIRECTION_IMPORT),
-            pb.PolicyAssignment(
-                name="global", direction=pb.POLICY_DIRECTION_EXPORT, default_action=pb.ROUTE_ACTION_REJECT
-            ),
-        ):
-            request = pb.SetPolicyAssignmentRequest(assignment=assignment)
-            await self._call("SetPolicyAssignment", request, pb.SetPolicyAssignmentResponse)
+    async def assigned(self, direction: pb.PolicyDirection) -> list[str]:
+        """The policies in force, in their order."""
+        wanted = pb.ListPolicyAssignmentRequest(name="global", direction=direction)
+        stream = self._stream("ListPolicyAssignment", wanted, pb.ListPolicyAssignmentResponse)
+        return [policy.name async for one in stream for policy in one.assignment.policies]
 
-    async def add_policy(self, sets: Iterable[pb.DefinedSet], policy: pb.Policy) -> None:
-        """The sets it uses, the policy, and its place among the export policies."""
+    async def assign(self, assignment: pb.PolicyAssignment) -> None:
+        request = pb.SetPolicyAssignmentRequest(assignment=assignment)
+        await self._call("SetPolicyAssignment", request, pb.SetPolicyAssignmentResponse)
+
+    async def add_policies(self, sets: Iterable[pb.DefinedSet], policies: Iterable[pb.Policy]) -> None:
+        """The sets they use first. They are in force once assigned."""
         for one in sets:
             request = pb.AddDefinedSetRequest(defined_set=one, replace=True)
             await self._call("AddDefinedSet", request, pb.AddDefinedSetResponse)
-        await self._call("AddPolicy", pb.AddPolicyRequest(policy=policy), pb.AddPolicyResponse)
-        request = pb.AddPolicyAssignmentRequest(assignment=_assigned(policy.name))
-        await self._call("AddPolicyAssignment", request, pb.AddPolicyAssignmentResponse)
+        for policy in policies:
+            await self._call("AddPolicy", pb.AddPolicyRequest(policy=policy), pb.AddPolicyResponse)
 
-    async def delete_policy(self, name: str, sets: Iterable[pb.DefinedSet]) -> None:
-        request = pb.DeletePolicyAssignmentRequest(assignment=_assigned(name))
-        await self._call("DeletePolicyAssignment", request, pb.DeletePolicyAssignmentResponse)
-        gone = pb.DeletePolicyRequest(policy=pb.Policy(name=name), all=True)
-        await self._call("DeletePolicy", gone, pb.DeletePolicyResponse)
-        for one in sets:
-            await self._call("DeleteDefinedSet", pb.DeleteDefinedSetRequest(defined_set=one, all=True),
-                             pb.DeleteDefinedSetResponse)  # fmt: skip
+    async def delete_policies(self, which: Callable[[str], bool], kinds: Iterable[pb.DefinedType]) -> None:
+        """Those of these names, and the sets of these kinds and names. They must not be in force."""
+        for name in await self.policies():
+            if which(name):
+                gone = pb.DeletePolicyRequest(policy=pb.Policy(name=name), all=True)
+                await self._call("DeletePolicy", gone, pb.DeletePolicyResponse)
+        for kind in kinds:
+            wanted = pb.ListDefinedSetRequest(defined_type=kind)
+            stream = self._stream("ListDefinedSet", wanted, pb.ListDefinedSetResponse)
+            for one in [each.defined_set async for each in stream if which(each.defined_set.name)]:
+                useless = pb.DeleteDefinedSetRequest(defined_set=one, all=True)
+                await self._call("DeleteDefinedSet", useless, pb.DeleteDefinedSetResponse)
 
     async def watch_peers(self) -> AsyncIterator[pb.Peer]:
         """Every peer whose session changed its state, from now on; ends, or raises, with the connection."""
@@ -157,12 +157,3 @@ class Gobgpd:
 def _chunks(paths: Sequence[pb.Path]) -> Iterator[pb.AddPathStreamRequest]:
     for start in range(0, len(paths), CHUNK):
         yield pb.AddPathStreamRequest(table_type=pb.TABLE_TYPE_GLOBAL, paths=paths[start : start + CHUNK])
-
-
-def _assigned(policy: str, direction: pb.PolicyDirection = pb.POLICY_DIRECTION_EXPORT) -> pb.PolicyAssignment:
-    return pb.PolicyAssignment(
-        name="global",
-        direction=direction,
-        policies=[pb.Policy(name=policy)],
-        default_action=pb.ROUTE_ACTION_REJECT,
-    )

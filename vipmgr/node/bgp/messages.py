@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Final
 
-from vipmgr.core.bgp_routes import TAG_ADMIN, TAG_KIND, Route, tag
-from vipmgr.core.bgp_steps import Gate, Session
+from vipmgr.core.bgp_routes import Route
+from vipmgr.core.bgp_steps import Session
 from vipmgr.core.node_bgp import NodeBfd, NodeBgp, NodeBgpFamily, NodeBgpPeer, NodeBgpRestart
 from vipmgr.node.bgp import gobgp_pb2 as pb
 
 IPV4: Final = pb.Family(afi=pb.Family.AFI_IP, safi=pb.Family.SAFI_UNICAST)
 IPV6: Final = pb.Family(afi=pb.Family.AFI_IP6, safi=pb.Family.SAFI_UNICAST)
-_FAMILIES: Final = {"IPv4": IPV4, "IPv6": IPV6}
+FAMILIES: Final = {"IPv4": IPV4, "IPv6": IPV6}
 _NAMES: Final = {pb.Family.AFI_IP: "IPv4", pb.Family.AFI_IP6: "IPv6"}
 _REMOVE: Final = {"": pb.REMOVE_PRIVATE_UNSPECIFIED, "all": pb.REMOVE_PRIVATE_ALL, "replace": pb.REMOVE_PRIVATE_REPLACE}
 _ORIGIN: Final = pb.Attribute(origin=pb.OriginAttribute(origin=0))
 _NEXT_HOP: Final = pb.Attribute(next_hop=pb.NextHopAttribute(next_hop="0.0.0.0"))  # noqa: S104 - gobgpd puts its own
-_POLICY: Final = "vipmgr"
 
 
 # --- the daemon ------------------------------------------------------------------------------------------------------
@@ -139,7 +136,6 @@ def peer_message(session: Session, *, restarting: bool = False) -> pb.Peer:
             allow_own_asn=one.allow_own_as,
             remove_private=_REMOVE[one.remove_private_as],
             replace_peer_asn=one.replace_peer_as,
-            send_community=one.send_community,
         ),
         timers=pb.Timers(
             config=pb.TimersConfig(
@@ -190,7 +186,6 @@ def session_value(found: pb.Peer) -> Session:
         allow_own_as=conf.allow_own_asn,
         remove_private_as=next(name for name, number in _REMOVE.items() if number == conf.remove_private),
         replace_peer_as=conf.replace_peer_asn,
-        send_community=conf.send_community,
         multihop_ttl=found.ebgp_multihop.multihop_ttl if found.ebgp_multihop.enabled else 0,
         connect_retry=timers.connect_retry,
         hold_time=timers.hold_time,
@@ -209,7 +204,7 @@ def session_value(found: pb.Peer) -> Session:
 
 def _family_message(one: NodeBgpFamily) -> pb.AfiSafi:
     return pb.AfiSafi(
-        config=pb.AfiSafiConfig(family=_FAMILIES[one.family], enabled=True),
+        config=pb.AfiSafiConfig(family=FAMILIES[one.family], enabled=True),
         mp_graceful_restart=pb.MpGracefulRestart(config=pb.MpGracefulRestartConfig(enabled=one.graceful_restart)),
         add_paths=pb.AddPaths(config=pb.AddPathsConfig(receive=one.receive, send_max=one.send_max)),
     )
@@ -222,45 +217,3 @@ def _family_value(found: pb.AfiSafi) -> NodeBgpFamily:
         receive=found.add_paths.config.receive,
         send_max=found.add_paths.config.send_max,
     )
-
-
-# --- policies --------------------------------------------------------------------------------------------------------
-
-
-def policy_name(gate: Gate) -> str:
-    return "|".join((_POLICY, *gate))
-
-
-def gate_value(name: str) -> Gate | None:
-    """None: a policy of somebody else."""
-    kind, *parts = name.split("|")
-    return Gate(*parts) if kind == _POLICY and len(parts) == len(Gate._fields) else None
-
-
-def policy_sets(gate: Gate) -> Sequence[pb.DefinedSet]:
-    name = policy_name(gate)
-    host = ip_network(gate.address)
-    tags = [f"^{one}$" for one in (tag(""), gate.tag)]
-    return (
-        pb.DefinedSet(defined_type=pb.DEFINED_TYPE_NEIGHBOR, name=name, list=[str(host)]),
-        pb.DefinedSet(defined_type=pb.DEFINED_TYPE_LARGE_COMMUNITY, name=name, list=tags),
-    )
-
-
-def policy_message(gate: Gate) -> pb.Policy:
-    """Accepts what carries the tag, without any tag; IPv6 in a session over IPv4 with a next hop of its own."""
-    name = policy_name(gate)
-    tagless = pb.CommunityAction(type=pb.CommunityAction.TYPE_REMOVE, communities=[f"^{TAG_ADMIN}:{TAG_KIND}:.*$"])
-    matches = pb.MatchSet(type=pb.MatchSet.TYPE_ANY, name=name)
-
-    def statement(label: str, families: Sequence[pb.Family], next_hop: pb.NexthopAction | None) -> pb.Statement:
-        return pb.Statement(
-            name=f"{name}|{label}",
-            conditions=pb.Conditions(neighbor_set=matches, large_community_set=matches, afi_safi_in=families),
-            actions=pb.Actions(route_action=pb.ROUTE_ACTION_ACCEPT, large_community=tagless, nexthop=next_hop),
-        )
-
-    if gate.next_hop_v6 and isinstance(ip_address(gate.address), IPv4Address):
-        own = pb.NexthopAction(address=gate.next_hop_v6)
-        return pb.Policy(name=name, statements=[statement("4", [IPV4], None), statement("6", [IPV6], own)])
-    return pb.Policy(name=name, statements=[statement("any", [], None)])

@@ -11,7 +11,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from vipmgr.core.bgp import DEFAULT
+from vipmgr.core.node_bgp import DEFAULT
 from vipmgr.errors import TemporaryError
 from vipmgr.kube.client import Client, NotFoundError, Patch
 from vipmgr.kube.resources import BGP_CONFS, BGP_PEERS

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from vipmgr.core.bgp_routes import health_ports
+from vipmgr.core.bgp_steps import POLICY
 from vipmgr.core.node_bgp import NodeBgp, NodeBgpStatus
 from vipmgr.core.wire import VipNodeSpec
 from vipmgr.kube.client import Client
@@ -54,14 +55,22 @@ class BgpPart:
         speaker, plan = self._speaker, self._plan
         if speaker is None or (plan is None and not speaker.routes):
             return None
-        problems = [*self._passwords.problems.values(), *speaker.refusals.values()]
+        sessions = speaker.sessions.report()
+        for one in sessions:
+            one.problem = self._passwords.problems.get(one.peer, "") or speaker.refusals.get(one.address, "")
+        refusals = speaker.refusals
+        problems = [
+            f"spec.policy: {text}" if about == POLICY else text
+            for about, text in refusals.items()
+            if about not in {one.address for one in sessions}
+        ]
         return NodeBgpStatus(
             running=speaker.running,
             asn=plan.asn if plan is not None else 0,
             router_id=plan.router_id if plan is not None else "",
             routes=speaker.routes,
             silent_ports=sorted(port for port in health_ports(plan) if not self._healthy(port)) if plan else [],
-            sessions=speaker.sessions.report(),
+            sessions=sessions,
             problem="; ".join(problems)[:1024],
         )
 

@@ -8,11 +8,16 @@ from collections.abc import Iterable
 from typing import Final
 
 from vipmgr.core.node_bgp import IN_PEER, NodeBgpPeer
-from vipmgr.kube.client import ApiError, Client
+from vipmgr.kube.client import ApiError, Client, ForbiddenError, NotFoundError
 from vipmgr.kube.resources import BGP_PEERS, SECRETS
+from vipmgr.log import get_log
+
+log = get_log(__name__)
 
 REFRESH_SECONDS: Final = 60.0
 AGAIN_SECONDS: Final = 3.0
+UNREADABLE: Final = (NotFoundError, ForbiddenError, ValueError)
+"""what stays so until somebody mends it"""
 
 
 class Passwords:
@@ -46,9 +51,13 @@ class Passwords:
                 continue
             try:
                 self._known[key] = await self._read(self.client, peer)
-            except (ApiError, ValueError) as error:
+            except UNREADABLE as error:
                 field = "spec.conf.authPassword" if peer.password == IN_PEER else "spec.passwordSecret"
                 self.problems[peer.name] = f"{field}: {error}"
+            except ApiError as error:
+                log.warning("bgp_password.not_read", peer=peer.name, error=str(error))
+                if peer.name in before[1]:
+                    self.problems[peer.name] = before[1][peer.name]
         return (self._known, self.problems) != before
 
     async def _read(self, client: Client, peer: NodeBgpPeer) -> str:

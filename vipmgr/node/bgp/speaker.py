@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 from vipmgr.core import bgp_steps as core
@@ -17,7 +18,9 @@ from vipmgr.core.audit_line import AuditLine, Event
 from vipmgr.core.bgp_routes import routes_of, tag
 from vipmgr.core.node_bgp import NodeBgp
 from vipmgr.log import get_log
+from vipmgr.node.bgp import gobgp_pb2 as pb
 from vipmgr.node.bgp import messages
+from vipmgr.node.bgp import policy_messages as filters
 from vipmgr.node.bgp.gobgpd import Gobgpd, GobgpError
 from vipmgr.node.bgp.passwords import Passwords
 from vipmgr.node.bgp.sessions import Sessions
@@ -49,6 +52,7 @@ class Speaker:
         self.sessions = Sessions(journal)
         self.running = False
         self.refusals: dict[str, str] = {}
+        """in gobgpd's own words, by the address of the session, core.POLICY, or "" for anything else"""
 
     def wake(self) -> None:
         self._news.set()
@@ -128,11 +132,19 @@ class Speaker:
             return core.Speaker()
         paths = [path for family in (messages.IPV4, messages.IPV6) for path in await daemon.paths(family)]
         sessions = [messages.session_value(peer) for peer in await daemon.peers()]
-        gates = [messages.gate_value(name) for name in await daemon.policies()]
         routes = [messages.route_value(path) for path in paths]
+        coming = await daemon.assigned(pb.POLICY_DIRECTION_IMPORT)
+        going = await daemon.assigned(pb.POLICY_DIRECTION_EXPORT)
+        left = {*coming, *going, filters.OWN}
+        await daemon.delete_policies(
+            lambda name: name.startswith((filters.GATE, filters.RULES)) and name not in left, ()
+        )  # an agent that ended half way
+        chain = filters.chain_value(coming, going)
         return core.Speaker(
             head=messages.head_value(started),
-            gates=frozenset(gate for gate in gates if gate is not None),
+            gates=chain.gates if chain is not None else frozenset(),
+            rules=chain.rules if chain is not None else core.Rules(),
+            chain=chain,
             routes={route.prefix: route for route in routes},
             sessions={session.settings.address: session for session in sessions},
         )
@@ -152,17 +164,23 @@ class Speaker:
         return core.Speaker(
             head=core.head_of(plan),
             gates=frozenset(_gates(plan)),
+            rules=self._held.rules if plan.policy_unreadable else core.rules_of(plan),
             routes=routes_of(plan, drain=self.drain, healthy=self.healthy),
             sessions=sessions,
             graceful=plan.graceful_restart is not None,
         )
 
     async def _carry_out(self, daemon: Gobgpd) -> None:
-        """A step that is refused is reported and tried again; the others go on."""
         self.refusals = {}
         self.sessions.expect(self.plan.peers if self.plan is not None else ())
         await self._renew(daemon)
         wanted = self._wanted()
+        if not await self._go(daemon, wanted):
+            await self._go(daemon, replace(wanted, rules=self._held.rules))
+
+    async def _go(self, daemon: Gobgpd, wanted: core.Speaker) -> bool:
+        """A step that is refused is reported and tried again; the others go on. False: they may, with the rules there
+        were."""
         for step in core.steps(self._held, wanted):
             try:
                 await self._do(daemon, step)
@@ -171,10 +189,14 @@ class Speaker:
                     raise
                 self.refusals[_about(step)] = str(error)
                 log.warning("gobgpd.refused", step=type(step).__name__, about=_about(step), error=str(error))
-                if isinstance(step, core.Start | core.Stop):
-                    return
+                if isinstance(step, core.LoadRules):
+                    await self._filter(daemon, core.DropRules(step.rules))  # what came before the one refused
+                    return False
+                if isinstance(step, core.Start | core.Stop | core.Enforce):
+                    return True
                 continue
             self._held = core.after(self._held, step)
+        return True
 
     async def _renew(self, daemon: Gobgpd) -> None:
         """Take out sessions with BFD that fell, so that they are made anew: nothing is lost by it.
@@ -195,20 +217,42 @@ class Speaker:
                 await daemon.stop(graceful=graceful)
             case core.Start(head):
                 await daemon.start(messages.global_message(head))
-                await daemon.close_doors()
+                await daemon.add_policies((), [filters.own_policy()])
             case core.Routes(withdrawn, announced):
                 paths = [messages.path_message(route, withdraw=True) for route in withdrawn]
                 await daemon.change_paths(paths + [messages.path_message(route) for route in announced])
-            case core.OpenGate(gate):
-                await daemon.add_policy(messages.policy_sets(gate), messages.policy_message(gate))
-            case core.CloseGate(gate):
-                await daemon.delete_policy(messages.policy_name(gate), messages.policy_sets(gate))
             case core.AddSession(session):
                 await daemon.add_peer(messages.peer_message(session, restarting=self._restarting))
             case core.ChangeSession(session):
                 await daemon.update_peer(messages.peer_message(session))
             case core.DropSession(address):
                 await daemon.delete_peer(address)
+            case _:
+                await self._filter(daemon, step)
+
+    async def _filter(
+        self,
+        daemon: Gobgpd,
+        step: core.OpenGate | core.CloseGate | core.LoadRules | core.DropRules | core.Enforce | core.Resend,
+    ) -> None:
+        match step:
+            case core.OpenGate(gate):
+                await daemon.add_policies(filters.gate_sets(gate), [filters.gate_policy(gate)])
+            case core.CloseGate(gate):
+                name = filters.gate_name(gate)
+                await daemon.delete_policies(
+                    lambda one: one == name, [one.defined_type for one in filters.gate_sets(gate)]
+                )
+            case core.LoadRules(rules):
+                await daemon.add_policies(filters.rules_sets(rules), filters.rules_policies(rules))
+            case core.DropRules(rules):
+                prefix = filters.rule_name(rules, "")
+                await daemon.delete_policies(lambda one: one.startswith(prefix), filters.KINDS.values())
+            case core.Enforce(chain):
+                for assignment in filters.assignments(chain):
+                    await daemon.assign(assignment)
+            case core.Resend(address):
+                await daemon.resend(address)
 
     def _mark(self) -> None:
         """Whether a gobgpd started next comes back from a graceful restart; /run is empty after a boot."""
@@ -235,6 +279,8 @@ def _about(step: core.Step) -> str:
             return session.settings.address
         case core.OpenGate(gate) | core.CloseGate(gate):
             return gate.address
-        case core.DropSession(address):
+        case core.DropSession(address) | core.Resend(address):
             return address
+        case core.LoadRules() | core.DropRules() | core.Enforce():
+            return core.POLICY
     return ""
