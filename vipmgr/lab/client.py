@@ -75,16 +75,13 @@ class Lab:
 
     def start(self, *, keep: bool = False) -> None:
         """Returns when every node's agent has reported. LabError with the lab's own last words."""
-        argv = [sys.executable, "-m", "vipmgr.lab.reaper", "--state", str(self.state)]
-        reading, writing = os.pipe()
+        reading, self._owner = os.pipe()
+        argv = [sys.executable, "-m", "vipmgr.lab.reaper", "--state", str(self.state), "--owner-fd", str(reading)]
         try:
-            if not keep:
-                argv += ["--owner-fd", str(reading)]
-                self._owner = writing
             options = [_option(name, value) for name, value in self._options.items() if value is not False]
             self._reaper = subprocess.Popen(
                 [*argv, "--", *options],
-                pass_fds=() if keep else (reading,),
+                pass_fds=(reading,),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -92,11 +89,13 @@ class Lab:
             )
         finally:
             os.close(reading)
-            if keep:
-                os.close(writing)
         try:
             self._line = self._connect()
             self.ask("wait-up")
+            if keep:
+                os.write(self._owner, reaper.STAY)
+                os.close(self._owner)
+                self._owner = None
         except LabError as error:
             self.stop()
             raise LabError(f"{error}\n{self._last_words}".strip()) from error

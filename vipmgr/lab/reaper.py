@@ -5,8 +5,9 @@
 The lab's first process is PID 1 of a PID namespace and holds the mount and network namespaces of the lab. When it ends,
 by whatever signal, the kernel kills every process of the lab and frees its namespaces, links, addresses and mounts. It
 ends when its parent, this process, does (PR_SET_PDEATHSIG), and this process ends it when the owner is gone: the owner
-holds the other end of the pipe `--owner-fd`, which closes however the owner dies. What is left for us to remove is one
-folder; if we are killed too, the next lab of that name finds the lock free and removes it.
+holds the other end of the pipe `--owner-fd`, which closes however the owner dies, unless it has said that the lab is to
+stay. What is left for us to remove is two folders; if we are killed too, the next lab finds the lock free and removes
+them.
 """
 
 from __future__ import annotations
@@ -30,8 +31,16 @@ LOCK: Final = "lock"
 LOG: Final = "lab.log"
 PID: Final = "pid"
 """the lab's first process, as those outside know it"""
+OPEN: Final = ".open"
+STAY: Final = b"s"
+"""what an owner writes into its pipe to leave a lab that is up to itself"""
 GRACE_SECONDS: Final = 3.0
 WORDS_SHOWN: Final = 3000
+
+
+def open_folder(state: Path) -> Path:
+    """Beside the lab's folder, which is root's alone: for programs that drop root. It goes when the lab does."""
+    return state.with_name(f"{state.name}{OPEN}")
 
 
 def in_use(state: Path) -> bool:
@@ -56,24 +65,43 @@ def reaper_of(state: Path) -> int:
 
 
 def _claim(state: Path) -> int:
-    """Make the folder ours; what a dead lab of that name left is removed first.
+    """Make the folder ours; what dead labs left is removed first.
 
     Returns: the descriptor that holds the lock. Raises FileExistsError when a living lab has it.
     """
-    if in_use(state):
-        raise FileExistsError(f"lab {state.name} is already up: vipmgr lab down --name {state.name}")
-    shutil.rmtree(state, ignore_errors=True)
     state.parent.mkdir(mode=0o755, exist_ok=True)
-    state.mkdir(mode=0o700)
-    fd = os.open(state / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    os.write(fd, str(os.getpid()).encode())
+    with _alone(state.parent):
+        if in_use(state):
+            raise FileExistsError(f"lab {state.name} is already up: vipmgr lab down --name {state.name}")
+        for left in state.parent.iterdir():
+            if not in_use(left.with_name(left.name.removesuffix(OPEN))):
+                shutil.rmtree(left, ignore_errors=True)
+        state.mkdir(mode=0o700)
+        fd = os.open(state / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(fd, fcntl.LOCK_EX)  # who asks `in_use` holds it for a moment
+        os.write(fd, str(os.getpid()).encode())
     return fd
 
 
-def _become_lab(state: Path, arguments: Sequence[str]) -> None:
-    """In the child: enter the lab's own namespaces and become its first process. Does not return."""
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """No other reaper claims or clears here meanwhile."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _become_lab(state: Path, parent: int, arguments: Sequence[str]) -> None:
+    """In the child: enter the lab's own namespaces and become its first process. Does not return.
+
+    `parent`: the end of a pipe whose other end the parent alone holds.
+    """
     namespaces.die_with_parent(signal.SIGKILL)
+    if select.select([parent], [], [], 0)[0]:  # it was gone before we asked
+        os._exit(1)
     os.setsid()
     log = os.open(state / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     null = os.open(os.devnull, os.O_RDONLY)
@@ -114,7 +142,8 @@ def _watch(child: int, owner: int | None) -> int:
         poll = select.poll()
         for fd in (lab, told) if owner is None else (lab, told, owner):
             poll.register(fd, select.POLLIN | select.POLLHUP)
-        poll.poll()
+        while owner in dict(poll.poll()) and owner is not None and os.read(owner, 1) == STAY:
+            poll.unregister(owner)
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(lab, signal.SIGTERM)
             ended = select.poll()
@@ -136,12 +165,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     namespaces.unshare(namespaces.NEW_PIDS)
+    reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
+        os.close(writing)
         if args.owner_fd is not None:
             os.close(args.owner_fd)
         try:
-            _become_lab(args.state, args.arguments)
+            _become_lab(args.state, reading, args.arguments)
         except OSError:
             traceback.print_exc()
         finally:
@@ -151,7 +182,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if status not in (0, -signal.SIGKILL):
         with contextlib.suppress(OSError):
             print((args.state / LOG).read_text()[-WORDS_SHOWN:], file=sys.stderr)
-    shutil.rmtree(args.state, ignore_errors=True)
+    for folder in (open_folder(args.state), args.state):
+        shutil.rmtree(folder, ignore_errors=True)
     return 0 if status == 0 else 1
 
 
