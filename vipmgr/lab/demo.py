@@ -6,10 +6,12 @@ Three acts on the same nodes, one for each protocol, all pools in place from the
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from typing import Final, NamedTuple, TextIO
 
+from vipmgr.core.audit_line import Event, read_line
+from vipmgr.core.bgp_report import ESTABLISHED
 from vipmgr.lab.client import Lab
 from vipmgr.lab.routers import Bird, Router
 from vipmgr.lab.sight import Prober
@@ -181,7 +183,7 @@ def demo(nodes: int, out: TextIO) -> int:
         acts = (
             Act("vip", SERVICE, STEPS, lab.converged),
             Act("layer2", "default/arp", LAYER2_STEPS, lambda vip: settled(lab, vip)),
-            Act("bgp", "default/routed", BGP_STEPS, lambda vip: served(router, vip, nodes)),
+            Act("bgp", "default/routed", BGP_STEPS, lambda vip: served(lab, router, vip)),
         )
         results = [result for act in acts for result in perform(lab, act, say)]
         results = judged(results, lab.audit_text())
@@ -203,9 +205,26 @@ def bird(nodes: int) -> str:
     return "\n".join(lines)
 
 
-def served(router: Router, vip: str, nodes: int) -> bool:
-    """Whether every node announces the address, and BFD watches every session."""
-    return len(router.next_hops(f"{vip}/32")) == nodes and router.bfd_up() == nodes
+def served(lab: Lab, router: Router, vip: str) -> bool:
+    """Whether every node announces the address, BFD watches every session, and every agent knows of its own."""
+    nodes = lab.nodes()
+    return (
+        len(router.next_hops(f"{vip}/32")) == router.bfd_up() == len(nodes)
+        and len(router.kernel(f"{vip}/32")) == len(nodes)
+        and watched(lab.audit_text()) == set(nodes)
+    )
+
+
+def watched(lines: Iterable[str]) -> set[str]:
+    """The nodes whose agent runs and has seen its session come up: what becomes of it next is on record."""
+    found = set()
+    for line in map(read_line, (text.encode() for text in lines)):
+        if line is not None and line.event in (Event.AGENT_STARTED, Event.AGENT_STOPPED, Event.BGP_SESSION):
+            if line.to == ESTABLISHED:
+                found.add(line.node)
+            else:
+                found.discard(line.node)
+    return found
 
 
 def settled(lab: Lab, vip: str) -> bool:

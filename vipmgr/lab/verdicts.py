@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from vipmgr.core.audit import judge
 from vipmgr.core.audit_line import Event, read_line
+from vipmgr.core.bgp_report import ESTABLISHED
 from vipmgr.core.darkness import Dark
 from vipmgr.core.findings import PARTITION, Failover, Limits, Report, SplitBrain
 from vipmgr.core.ledger import Ledger
@@ -22,7 +23,8 @@ CLOCK_ERROR: Final = Limits().clock_error
 TOLERANCE_MS: Final = 25.0
 """one probe on either side, and the time the first gratuitous ARP takes when the machine is busy"""
 
-ESTABLISHED: Final = "ESTABLISHED"
+NOTICE_SECONDS: Final = 1.0
+"""until a node, too, has noticed what its router noticed, and its agent has heard of it"""
 ANSWERS_ON: Final = frozenset({PARTITION, MoveReason.DIED})
 """Causes after which the old master's kernel may go on answering: dark for less than the timers say, or not at all."""
 
@@ -81,7 +83,7 @@ def compare_sessions(seen: Seen, lines: Iterable[str]) -> Verdict:
         if (line := read_line(text.encode())) is not None
         and line.event == Event.BGP_SESSION
         and line.from_ == ESTABLISHED
-        and _within(line.time.timestamp(), seen)
+        and seen.began - CLOCK_ERROR <= line.time.timestamp() <= seen.ended + NOTICE_SECONDS
     ]
     if fell:
         return Verdict(fell[0], None, "")
