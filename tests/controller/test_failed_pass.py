@@ -1,43 +1,121 @@
-"""A mistake of the controller itself stops nothing for ever: the pass is made again, and what is stored stays."""
+"""A mistake of the controller itself stops nothing for ever, and one object's mistake stops no other object."""
 
 from __future__ import annotations
 
-import logging
+import sys
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from tests.controller.conftest import Cluster, running, until
 from vipmgr.controller.pace import failed_pause
-from vipmgr.core import wire
-from vipmgr.core.decode import Opting, decode_claim
-from vipmgr.core.model import Claim
+from vipmgr.core.decode import decode_claim
+from vipmgr.core.place import place
+from vipmgr.core.placement import Placement
+from vipmgr.kube.client import Client
+from vipmgr.kube.resources import EIPS, EVENTS
 from vipmgr.lab.apiserver import ApiServer
 
+MISTAKE = ZeroDivisionError("nobody thought of this")
 
-def with_a_mistake(service: wire.Service, opting: Opting) -> Claim | None:
-    """The decoder, with a mistake that one object brings out."""
-    if service.metadata.name == "poison":
-        raise ZeroDivisionError("nobody thought of this")
-    return decode_claim(service, opting)
+
+def stumbling(decode: Callable[..., Any]) -> Callable[..., Any]:
+    """A decoder with a mistake that one object brings out."""
+
+    def read(found: Any, *options: Any) -> Any:
+        if "poison" in (found.metadata.labels or {}):
+            raise MISTAKE
+        return decode(found, *options)
+
+    return read
+
+
+def failing(vips: Any, *rest: Any, **named: Any) -> Placement:
+    """A step of the decision with a mistake."""
+    vips = list(vips)
+    if any("default/poison" in vip.services for vip in vips):
+        raise MISTAKE
+    return place(vips, *rest, **named)
 
 
 async def test_a_pass_that_fails_is_made_again_and_goes_well_once_its_cause_is_gone(
-    server: ApiServer, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    server: ApiServer, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vipmgr.core.snapshot.decode_claim", with_a_mistake)
+    monkeypatch.setattr("vipmgr.core.desire.place", failing)
     await cluster.eip("pool", "10.0.0.1-10.0.0.9")
     async with running(server) as controller:
         await cluster.service("before", "pool")
         await cluster.has("before", "10.0.0.1")
-        with caplog.at_level(logging.ERROR):
-            await cluster.service("poison", "pool")
-            await until(lambda: "vipmgr_controller_failed_passes_total 2.0" in controller.metrics.page().decode())
+        await cluster.service("poison", "pool")
+        await until(lambda: "vipmgr_controller_failed_passes_total 2.0" in controller.metrics.page().decode())
         await cluster.service("after", "pool")
         assert controller.leading
         assert await cluster.ip("before") == "10.0.0.1"
         await cluster.delete("poison")
         await cluster.has("after", "10.0.0.2")
-    assert "while reading Service default/poison" in caplog.text
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_service_that_cannot_be_read_keeps_its_address_says_so_and_stops_no_other(
+    server: ApiServer,
+    client: Client,
+    cluster: Cluster,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    restarted: bool,
+) -> None:
+    monkeypatch.setattr("vipmgr.core.snapshot.decode_claim", stumbling(decode_claim))
+    poison, cure = ({"metadata": {"labels": {"poison": value}}} for value in ("", None))
+    await cluster.eip("pool", "10.0.0.1-10.0.0.9")
+    async with running(server) as controller:
+        await cluster.service("bad", "pool")
+        await cluster.has("bad", "10.0.0.1")
+        if not restarted:
+            await cluster.edit("bad", poison)
+            await cluster.refused("bad", "Unreadable")
+    if restarted:
+        await cluster.edit("bad", poison)
+    async with running(server) as controller:
+        message = await cluster.refused("bad", "Unreadable")
+        assert message == "cannot be read, ZeroDivisionError: nobody thought of this"
+        await cluster.service("good", "pool")
+        await cluster.has("good", "10.0.0.2")
+        page = controller.metrics.page().decode()
+        assert "vipmgr_controller_unreadable_objects 1.0" in page
+        assert "vipmgr_controller_failed_passes_total 0.0" in page
+        assert (await cluster.ip("bad"), await cluster.used("pool")) == (
+            "10.0.0.1",
+            {"10.0.0.1": "default/bad", "10.0.0.2": "default/good"},
+        )
+        await until(lambda: told(client, "Unreadable", "bad"))
+        await cluster.edit("bad", cure)
+        await until(lambda: "vipmgr_controller_unreadable_objects 0.0" in controller.metrics.page().decode())
+        await cluster.delete("bad")
+        await cluster.uses("pool", {"10.0.0.2": "default/good"})
+    assert [one.message for one in caplog.records].count("object.unreadable") == 2 - restarted
+
+
+@pytest.mark.parametrize("where", ["vipmgr.core.snapshot.decode_pool", "vipmgr.controller.gather._eip"])
+async def test_a_pool_that_cannot_be_read_keeps_what_it_gave_out_and_stops_no_other(
+    server: ApiServer, client: Client, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    module, _, name = where.rpartition(".")
+    monkeypatch.setattr(where, stumbling(getattr(sys.modules[module], name)))
+    await cluster.eip("bad", "10.0.0.1-10.0.0.9")
+    async with running(server):
+        await cluster.service("before", "bad")
+        await cluster.has("before", "10.0.0.1")
+        await client.patch(EIPS, "bad", {"metadata": {"labels": {"poison": ""}}})
+        await until(lambda: told(client, "Unreadable", "bad"))
+        await cluster.eip("good", "10.0.1.1-10.0.1.9")
+        await cluster.service("after", "good")
+        await cluster.has("after", "10.0.1.1")
+        assert await cluster.ip("before") == "10.0.0.1"
+
+
+async def told(client: Client, reason: str, name: str) -> bool:
+    return any((one.reason, one.regarding.name) == (reason, name) for one in await client.list(EVENTS))
 
 
 async def test_pauses_between_failed_passes_grow_up_to_half_a_minute() -> None:

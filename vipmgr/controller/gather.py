@@ -14,7 +14,7 @@ from vipmgr.controller.changes.writes import Write
 from vipmgr.core.bgp_objects import BgpConf, BgpPeer
 from vipmgr.core.bgp_policy import ENTRY
 from vipmgr.core.decode import decode_endpoints
-from vipmgr.core.model import NodeName, ServiceKey
+from vipmgr.core.model import NodeName, Problem, Reason, ServiceKey
 from vipmgr.core.snapshot import Objects
 from vipmgr.core.wire import Eip, EndpointSlice, Metadata, Namespace, Node, Service, VipNode, VrrpInstance
 from vipmgr.kube.client import Client
@@ -120,6 +120,14 @@ class Cluster:
             BGP_PEERS.kind: self.bgp_peers,
         }
         return by_kind.get(resource.kind)
+
+    def unreadable(self) -> list[Problem]:
+        """Objects whose last version does not fit: what they said before counts, or they are left out."""
+        return [
+            Problem(f"{reflector.resource.kind}/{key}", Reason.UNREADABLE, f"cannot be read, {one.why}")
+            for _, reflector in self.reflectors()
+            for key, one in reflector.unreadable.items()
+        ]
 
     def objects(self) -> Objects:
         """What is there now; later changes do not show in it."""

@@ -15,6 +15,7 @@ from vipmgr.controller.reconcile import Reconciler
 from vipmgr.controller.settings import Settings
 from vipmgr.controller.webhook import Webhook
 from vipmgr.core.decode import Opting, decode_pool
+from vipmgr.core.decoded import Decoded
 from vipmgr.core.model import Pool
 from vipmgr.core.render import Renderer
 from vipmgr.core.snapshot import SnapshotReader
@@ -54,6 +55,7 @@ class Controller:
             renew=settings.lease_renew,
             retry=settings.lease_retry,
         )
+        self._read_pools = Decoded("Eip", decode_pool)
         self.webhook = Webhook(self._client, settings, Judgement(self._pools)) if settings.webhook else None
         self.listener = Listener(health_app(self.metrics, self._why_not_ready), settings.listen)
 
@@ -128,7 +130,7 @@ class Controller:
             self._reconciler.changed()
 
     def _pools(self) -> list[Pool]:
-        return [decode_pool(eip) for eip in self._cluster.eips.items.values()]
+        return list(self._read_pools.of(self._cluster.eips.items).values())
 
     def _why_not_ready(self) -> str:
         missing = [name for name, reflector in self._cluster.reflectors() if not reflector.synced.is_set()]

@@ -21,6 +21,7 @@ from vipmgr.controller.metrics import Metrics
 from vipmgr.controller.moves import Layer2Ledger, Ledger, notices
 from vipmgr.controller.pace import Pace, failed_pause
 from vipmgr.controller.publish import Outcome, Phase, Publisher
+from vipmgr.controller.unreadable import Troubles
 from vipmgr.core.bgp_report import refusals
 from vipmgr.core.desire import Desired, Steps, desire
 from vipmgr.core.eipstatus import entries
@@ -70,6 +71,7 @@ class Reconciler:
         self._ledger = Ledger()
         self._layer2 = Layer2Ledger()
         self._sessions = bgp.SessionLedger()
+        self._troubles = Troubles(metrics)
         self._steps = Steps()
         self._settled: dict[ServiceKey, _Standing] = {}
         self._news = asyncio.Event()
@@ -163,6 +165,7 @@ class Reconciler:
         moves += self._layer2.look(desired.layer2.instances, snapshot.reports, snapshot.nodes, desired.pools, now)
         publisher.say(notices(moves, by_address, objects.services, objects.eips))
         publisher.say(self._sessions.look(objects.vip_nodes, objects.bgp_peers))
+        publisher.say(self._troubles.look([*self._cluster.unreadable(), *snapshot.problems], objects))
         self._show(objects, snapshot, desired, statuses)
         self._metrics.show_instances(owners, {name: one.eip for name, one in desired.placement.instances.items()})
         shared, single = _registrations(objects, desired)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Final, Generic, TypeVar
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 from vipmgr.core import bgp_objects, wire
 from vipmgr.core.bgp import Settings
@@ -19,8 +19,11 @@ from vipmgr.core.decode import (
     decode_pool,
     decode_report,
     shown_addresses,
+    unread_claim,
+    unread_pool,
 )
 from vipmgr.core.decode.service import POOL
+from vipmgr.core.decoded import Decoded
 from vipmgr.core.model import (
     Address,
     Claim,
@@ -34,9 +37,6 @@ from vipmgr.core.model import (
 )
 
 _NO_LABELS: Final[Mapping[str, str]] = {}
-
-W = TypeVar("W")
-V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,8 @@ class Objects:
 class Snapshot:
     """`Objects`, decoded. `leaving`: Services that carry our label and claim nothing, with what their status shows.
 
-    `cluster`: the cluster's UID. `problems`: objects of our own that cannot be read, and are left out.
+    `cluster`: the cluster's UID. `problems`: objects that cannot be read; what they said last counts, or
+    they are left out.
     """
 
     cluster: str
@@ -79,49 +80,34 @@ class Snapshot:
     problems: tuple[Problem, ...] = ()
 
 
-class _Decoded(Generic[W, V]):
-    """The decoded form of each object, decoded anew only when the object is another one than last time."""
-
-    def __init__(self, decode: Callable[[W], V]) -> None:
-        self._decode = decode
-        self._last: dict[str, tuple[W, V]] = {}
-
-    def of(self, found: Mapping[str, W]) -> dict[str, V]:
-        last, fresh = self._last, {}
-        for key, one in found.items():
-            known = last.get(key)
-            fresh[key] = known if known is not None and known[0] is one else (one, self._read(key, one))
-        self._last = fresh
-        return {key: value for key, (_, value) in fresh.items()}
-
-    def _read(self, key: str, one: W) -> V:
-        try:
-            return self._decode(one)
-        except Exception as error:
-            error.add_note(f"while reading {type(one).__name__} {key}")
-            raise
-
-
 class SnapshotReader:
     """Reads snapshots one after the other. Objects are compared by identity: a reflector replaces what changed."""
 
     def __init__(self, opting: Opting, cluster: str) -> None:
         self._cluster = cluster
-        self._services: _Decoded[wire.Service, Claim | tuple[Address, ...] | None] = _Decoded(
-            lambda service: decode_claim(service, opting) or _leaving(service)
+        self._services: Decoded[wire.Service, Claim | tuple[Address, ...]] = Decoded(
+            "Service",
+            lambda service: decode_claim(service, opting) or _leaving(service),
+            lambda service, last, problem: unread_claim(service, opting, last, problem) or _leaving(service),
         )
-        self._eips = _Decoded(decode_pool)
-        self._nodes = _Decoded(decode_node)
-        self._instances = _Decoded(decode_instance)
-        self._reports = _Decoded(decode_report)
-        self._confs = _Decoded(decode_conf)
-        self._peers = _Decoded(decode_peer)
-        self._policies: _Decoded[Mapping[str, str], PolicyText] = _Decoded(lambda data: read_policy(data.get(ENTRY)))
+        self._eips = Decoded("Eip", decode_pool, unread_pool)
+        self._nodes = Decoded("Node", decode_node)
+        self._instances = Decoded("VrrpInstance", decode_instance)
+        self._reports = Decoded("VipNode", decode_report)
+        self._confs = Decoded("BgpConf", decode_conf)
+        self._peers = Decoded("BgpPeer", decode_peer)
+        self._policies: Decoded[Mapping[str, str], PolicyText] = Decoded(
+            "ConfigMap", lambda data: read_policy(data.get(ENTRY))
+        )
+        self._all: tuple[Decoded[Any, Any], ...] = (
+            self._services, self._eips, self._nodes, self._instances,
+            self._reports, self._confs, self._peers, self._policies,
+        )  # fmt: skip
 
     def read(self, objects: Objects) -> Snapshot:
         services = self._services.of(objects.services)
         instances = self._instances.of(objects.instances)
-        return Snapshot(
+        snapshot = Snapshot(
             cluster=self._cluster,
             claims={key: found for key, found in services.items() if isinstance(found, Claim)},
             leaving={key: found for key, found in services.items() if isinstance(found, tuple)},
@@ -136,8 +122,9 @@ class SnapshotReader:
                 self._peers.of(objects.bgp_peers),
                 self._policies.of(objects.bgp_policies),
             ),
-            problems=tuple(found for found in instances.values() if isinstance(found, Problem)),
         )
+        broken = [found for found in instances.values() if isinstance(found, Problem)]
+        return replace(snapshot, problems=(*broken, *(one for read in self._all for one in read.problems)))
 
 
 def _leaving(service: wire.Service) -> tuple[Address, ...] | None:
