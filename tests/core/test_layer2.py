@@ -13,15 +13,16 @@ from hypothesis import strategies as st
 from vipmgr.core import layer2_lease
 from vipmgr.core.decode.values import BEGINNING
 from vipmgr.core.eligible import BLIP
-from vipmgr.core.layer2 import Peer, Timings
+from vipmgr.core.layer2 import Candidate, Cause, Layer2Vip, Obstacle, Peer, State, Timings, View, heard, step
 from vipmgr.core.layer2_filter import JUMP_ABOVE, LD_WORD, assemble, merged
 from vipmgr.core.layer2_plan import place_layer2
-from vipmgr.core.layer2_story import advert_ms
+from vipmgr.core.layer2_story import advert_ms, reason
 from vipmgr.core.model import (
     AddressRange,
     Family,
     InstanceReport,
     LocalInterface,
+    MoveReason,
     NodeFacts,
     NodeReport,
     Pool,
@@ -277,3 +278,18 @@ def test_the_audits_bounds_hold_what_the_timers_make_of_a_dead_owner(timings, le
 def test_an_address_is_found_in_whatever_spelling():
     found = placed([report("n1")])
     assert ip_address(next(iter(found.instances))) == V4
+
+
+# --- the words of a move ----------------------------------------------------------------------------------------------
+
+
+def test_an_owner_that_stops_says_so_even_when_its_heir_spoke_first_and_has_a_new_mac():
+    own, heir = Candidate("n1", MAC), Candidate("n2", PEER)
+    vip = Layer2Vip(V4, "office", "eth0", (own, heir))
+    view = View("n1", vip, {"n2": Peer("n2", fresh=True)}, Obstacle.STOPPING, synced=True, timings=Timings())
+    offering, _ = step(view, State(standing=Standing.OWNER, epoch=4), 1.0)
+    assert offering.offered == "n2"
+    outbid = heard(view, offering, bytes.fromhex("0200000000ff"), 5, 1.001)
+    lost, (moved,) = step(view, outbid, 1.002)
+    assert (lost.standing, moved.cause) == (Standing.STANDBY, Cause.HANDED_OVER)
+    assert reason(moved, view.obstacle) is MoveReason.STOPPED

@@ -197,7 +197,7 @@ def step(view: View, state: State, now: float) -> tuple[State, tuple[Effect, ...
         return _stand_by(view, known, rival, now)
     if rival is not None and _beats(view, rival, state.epoch):
         lost = State(epoch=rival[0], rival=rival, contact=state.contact)
-        cause = Cause.HANDED_OVER if state.offered == rival[1] else Cause.OUTBID
+        cause = Cause.OUTBID if state.offered is None else Cause.HANDED_OVER  # whoever it is: its MAC may be a new one
         return lost, (_moved(view, lost, cause, rival[1]),)
     if state.standing is Standing.DOUBT:
         return _doubt(view, state, now)
