@@ -99,3 +99,17 @@ def test_a_dual_stack_instance_brings_both_families_up_and_down_together(tmp_pat
         until(lambda: not any(master.holds(vip) for vip in vips), "both families down")
         other = nodes[settle(nodes)]
         until(lambda: all(other.holds(vip) for vip in vips), "both families up elsewhere")
+
+
+def test_a_full_fifo_that_nobody_reads_holds_no_failover_up(tmp_path: Path) -> None:
+    with wire(addresses("one-vip"), tmp_path) as nodes:
+        start(nodes, "one-vip")
+        master = settle(nodes)
+        for node in nodes.values():
+            node.clog()
+        rest = [node for name, node in nodes.items() if name != master]
+        nodes[master].track("drain", -254)
+        until(lambda: sum(node.holds("10.0.9.5") for node in rest) == 1, "another holds the VIP", 2)
+        until(lambda: not nodes[master].holds("10.0.9.5"), "the drained one does not", 2)
+        nodes[master].reload(rendered("one-vip")[master])
+        until(lambda: "Reload complete" in nodes[master].log(), "keepalived takes a reload", 5)

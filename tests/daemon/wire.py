@@ -83,6 +83,15 @@ class Node:
         new.write_text(f"{value}\n")
         new.rename(self.folder / "track" / name)
 
+    def clog(self) -> None:
+        """Fill the FIFO to the brim, to be read by nobody."""
+        with suppress(BlockingIOError):
+            while os.write(self._fifo, b"x" * 4096):
+                pass
+        with suppress(BlockingIOError):
+            while os.write(self._fifo, b"x"):
+                pass
+
     def state(self, instance: str) -> str:
         """The last state the FIFO told."""
         self._read()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -49,6 +50,17 @@ def namespaces_of(lab: Lab) -> set[int]:
     }
 
 
+def all_namespaces_of(name: str) -> set[int]:
+    """Inodes of the network namespaces that processes of a lab have which may be half up."""
+    own = Path("/proc/self/ns/net").stat().st_ino
+    found = set()
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and f"vipmgr-lab/{name}".encode() in (entry / "cmdline").read_bytes():
+                found.add((entry / "ns" / "net").stat().st_ino)
+    return found - {own}
+
+
 def held_namespaces() -> set[int]:
     """Inodes of the network namespaces that some process or bind mount holds."""
     held = set()
@@ -64,8 +76,8 @@ def held_namespaces() -> set[int]:
 
 def assert_gone(name: str, namespaces: set[int]) -> None:
     deadline = time.monotonic() + 10
-    while (ROOT / name).exists() or processes(name) or namespaces & held_namespaces():
-        assert time.monotonic() < deadline, f"left: {processes(name)} {namespaces & held_namespaces()}"
+    while left := [*ROOT.glob(f"{name}*"), *processes(name), *(namespaces & held_namespaces())]:
+        assert time.monotonic() < deadline, f"left: {left}"
         time.sleep(0.02)
     assert name not in Path("/proc/mounts").read_text()
     netns = Path("/run/netns")
@@ -111,6 +123,72 @@ def test_nothing_is_left_when_reaper_and_first_process_are_killed_at_once(owner,
     with Lab(nodes=1, name=name, bare=True) as again:
         assert again.nodes() == ["n1"]
     assert_gone(name, namespaces)
+
+
+@pytest.mark.parametrize(
+    ("moment", "how"),
+    [
+        ("lock", signal.SIGKILL),
+        ("pid", signal.SIGINT),
+        ("kubeconfig", signal.SIGKILL),
+        ("nodes/n1/run/keepalived.pid", signal.SIGINT),
+    ],
+)
+def test_nothing_is_left_of_a_lab_whose_maker_is_ended_on_the_way_up(name, moment, how):
+    maker = subprocess.Popen(
+        [sys.executable, "-m", "vipmgr", "lab", "up", "--nodes", "1", "--name", name],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    reach((ROOT / name / moment).exists)
+    namespaces = all_namespaces_of(name)
+    maker.send_signal(how)
+    assert maker.wait(20) != 0
+    assert_gone(name, namespaces)
+
+
+def test_nothing_is_left_of_a_demo_that_is_killed_with_its_router_at_work():
+    before = set(running())
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "vipmgr", "lab", "demo"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+    def own() -> list[str]:
+        """By the reaper, a child of the demo."""
+        found = set(running()) - before
+        return [one for one in found if parent(reaper.reaper_of(ROOT / one)) == demo.pid]
+
+    (name,) = reach(own)
+    reach(lambda: list(ROOT.glob(f"{name}.open/*/bird.ctl")))
+    namespaces = all_namespaces_of(name)
+    demo.kill()
+    demo.wait(20)
+    assert_gone(name, namespaces)
+
+
+def test_what_a_lab_killed_with_its_reaper_left_is_removed_by_any_other(owner, name):
+    lab = Lab.attach(name)
+    reaper.open_folder(lab.state).mkdir()
+    os.kill(reaper.reaper_of(lab.state), signal.SIGKILL)
+    lab.detach()
+    assert lab.state.exists()
+    with Lab(nodes=1, name=f"o{name}", bare=True):
+        assert_gone(name, set())
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def reach(condition):
+    """What it returns, as soon as that is true."""
+    deadline = time.monotonic() + 60
+    while True:
+        with contextlib.suppress(OSError):
+            if found := condition():
+                return found
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
 
 
 def test_a_block_that_raises_takes_its_lab_down(name):
