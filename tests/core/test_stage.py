@@ -8,7 +8,7 @@ from ipaddress import ip_address
 
 from tests.core.cluster import pool
 from tests.core.fleet import Fleet, fleet, link
-from vipmgr.core.model import InstancePlan, Protocol, VrrpPolicy
+from vipmgr.core.model import InstancePlan, Protocol, Selector, VrrpPolicy
 
 VIP = "10.0.9.1"
 
@@ -63,13 +63,42 @@ def test_a_new_instance_starts_on_its_first_member_alone():
     assert sorted(name for name in world.published if told(world, name, "p-0")) == sorted([first, *others])
 
 
-def test_a_first_member_that_does_not_start_is_not_waited_for_longer_than_ten_seconds():
+def test_a_first_member_that_does_not_answer_promptly_is_joined_by_the_next_and_then_by_all():
     world = fleet(3, VIP, vrrp=VrrpPolicy(instances=1))
     world.step()
-    assert world.place().recheck is not None
-    world.now += timedelta(seconds=11)
+    first, second, third = (member.node for member in world.register["p-0"].members)
+    settle(world, second, third)
+    recheck = world.place().recheck
+    assert recheck - world.now <= timedelta(seconds=1.6)
+    world.now = recheck
     world.step()
-    assert given(world, "p-0") == {"n1", "n2", "n3"}
+    assert given(world, "p-0") == {first, second}
+    world.step()
+    assert given(world, "p-0") == {first, second}
+    settle(world, second)
+    world.step()
+    assert given(world, "p-0") == {first, second, third}
+    settle(world, third, first)
+    world.step()
+    assert (given(world, "p-0"), world.master("p-0")) == ({first, second, third}, second)
+
+
+def test_nobody_waits_again_for_an_agent_that_is_known_to_be_late():
+    world = fleet(3, VIP, vrrp=VrrpPolicy(instances=1))
+    world.step()
+    first, *others = (member.node for member in world.register["p-0"].members)
+    settle(world, *others)
+    world.now += timedelta(seconds=2)
+    world.vips = {}
+    world.want("10.0.8.1", pool_name="q")
+    world.pools = {
+        "q": pool("q", "10.0.8.0/24", vrrp=VrrpPolicy(instances=1, preferred=((1, Selector((("name", first),))),)))
+    }
+    world.fact(first, labels={"name": first})
+    world.step()
+    best, second = (member.node for member in world.register["q-0"].members[:2])
+    assert best == first
+    assert {name for name in world.published if told(world, name, "q-0")} == {first, second}
 
 
 def test_the_masters_of_a_new_pool_are_spread_as_planned():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from vipmgr.lab.client import Lab
@@ -71,3 +73,32 @@ def test_two_clusters_on_one_network_share_no_virtual_router_id():
         assert strangers.isdisjoint({spec["virtualRouterID"] for spec in register(other).values()})
         for lab, vip in ((one, first), (other, second)):
             assert len(lab.holders(vip)) == 1
+
+
+def states(lab, node) -> list[str]:
+    return [one["state"] for one in lab.get("VipNode", node)["status"].get("instances", ())]
+
+
+def test_a_new_pool_is_served_at_once_though_the_agent_and_keepalived_of_a_first_member_are_dead():
+    with Lab(nodes=3) as lab:
+        lab.fault("agent-stop", "n1")
+        lab.fault("keepalived-kill", "n1")
+        names = [f"svc-{number}" for number in range(9)]
+        vips: dict[str, str] = {}
+        pool = MANIFESTS.split("---")[0] + "  vrrp: {instances: 3}\n"
+        began = time.monotonic()
+        lab.apply(
+            "---\n".join([pool, *(MANIFESTS.split("---")[1].replace("name: nginx", f"name: {name}") for name in names)])
+        )
+        for name in names:
+            vips[name] = lab.wait_for_vip(f"default/{name}", 8)
+        took = time.monotonic() - began
+        firsts = sorted(one["members"][0]["node"] for one in register(lab).values())
+        assert firsts == ["n1", "n2", "n3"]
+        assert all(lab.holder(vip) in ("n2", "n3") for vip in vips.values())
+        assert took <= 6
+        with lab.prober(*vips.values()) as prober:
+            lab.wait(prober.steady, "they answer")
+            lab.fault("agent-cont", "n1")
+            lab.wait(lambda: states(lab, "n1") == ["BACKUP"] * 3, "n1 is a BACKUP of all three")
+            assert all(prober.dark_ms(vip) == 0 and prober.contests(vip) == [] for vip in vips.values())

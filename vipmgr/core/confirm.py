@@ -14,6 +14,8 @@ from datetime import datetime, timedelta
 from vipmgr.core.model import Address, Instance, NodeFacts, NodeName, NodeReport
 
 SILENCE = timedelta(seconds=10)
+PROMPT = timedelta(seconds=1.5)
+"""an agent that is alive confirms within this time, as a rule"""
 Holding = Mapping[str, frozenset[Address]]
 """instance -> its VIPs"""
 
@@ -53,6 +55,8 @@ class Scene:
     """instance -> Ready nodes that say they are its MASTER"""
     waiting: frozenset[NodeName] = frozenset()
     """nodes for which others wait, as they have not confirmed yet"""
+    late: frozenset[NodeName] = frozenset()
+    """those of them that had `PROMPT` to do so: their agents may be dead"""
 
     def is_master(self, instance: str, node: NodeName) -> bool:
         return node in self.masters.get(instance, ())
@@ -73,6 +77,7 @@ def scene(nodes: Mapping[NodeName, NodeFacts], reports: Mapping[NodeName, NodeRe
     holders: dict[str, list[NodeName]] = {}
     masters: dict[str, list[NodeName]] = {}
     waiting: set[NodeName] = set()
+    late: set[NodeName] = set()
     for name, report in reports.items():
         held = may_hold(report)
         if held:
@@ -83,6 +88,8 @@ def scene(nodes: Mapping[NodeName, NodeFacts], reports: Mapping[NodeName, NodeRe
                 holders.setdefault(instance, []).append(name)
             if not confirmed(report):
                 waiting.add(name)
+                if report.published_at is not None and now - report.published_at > PROMPT:
+                    late.add(name)
         if facts is not None and facts.not_ready_since is None:
             for instance, state in report.instances.items():
                 if state.state == "MASTER":
@@ -94,4 +101,5 @@ def scene(nodes: Mapping[NodeName, NodeFacts], reports: Mapping[NodeName, NodeRe
         {instance: tuple(names) for instance, names in holders.items()},
         {instance: tuple(names) for instance, names in masters.items()},
         frozenset(waiting),
+        frozenset(late),
     )

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from vipmgr.core import vrid
 from vipmgr.core.anchors import anchor
-from vipmgr.core.confirm import SILENCE, Scene, scene
+from vipmgr.core.confirm import PROMPT, SILENCE, Scene, scene
 from vipmgr.core.eligible import BLIP, Sites, Stay, Survey, best_member, is_live, stay, survey
 from vipmgr.core.homes import Homes, LocalGroup, find_homes
 from vipmgr.core.members import INSTANCES_PER_NODE, Load, Wish, rank_again, recruit
@@ -303,7 +303,7 @@ class _Placer:
         for node in self.scene.waiting:
             published = self.reports[node].published_at
             if published is not None:
-                times.append(published + SILENCE)
+                times += [published + PROMPT, published + SILENCE]
         times += [facts.not_ready_since + BLIP for facts in self.nodes.values() if facts.not_ready_since is not None]
         tick = timedelta(milliseconds=1)
         return min((time + tick for time in times if time + tick > self.now), default=None)

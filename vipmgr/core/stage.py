@@ -5,7 +5,8 @@
 - An instance that is no longer wanted leaves its backups first and its MASTER last: the other way round a backup would
   take over for a while.
 - A new instance goes to its first member alone, and to the others once that runs it: they all start as BACKUP, and
-  whoever starts first becomes MASTER, however the ranks are.
+  whoever starts first becomes MASTER, however the ranks are. A first member that does not answer promptly is joined by
+  the next: the VIPs then live there, and it is a BACKUP when it comes.
 - A node is drained when another member is ready to take over, if there is to be one.
 
 Pure. Called after every change; each call goes as far as the confirmations seen allow.
@@ -68,9 +69,9 @@ class _Stager:
     def serve(self, instance: Instance) -> None:
         """Puts a wanted instance on its members, with the VIPs that are not still elsewhere."""
         moving = self.strays.keys() & self.wanted[instance.name] if self.strays else ()
-        first = self._first_alone(instance)
+        starting = self._starting(instance)
         for member in instance.members:
-            if first not in (None, member.node):
+            if starting is not None and member.node not in starting:
                 continue
             vips = instance.vips
             late = {vip for vip in moving if self._must_wait(vip, instance.name, member.node)}
@@ -78,17 +79,23 @@ class _Stager:
                 vips = tuple(vip for vip in vips if vip not in late)
             self._put(instance, member, vips)
 
-    def _first_alone(self, instance: Instance) -> NodeName | None:
-        """The member that must start a new instance before the others; None: nobody is waited for."""
-        best = best_member(instance, self.scene, self.placement.sites)
-        report = self.reports.get(best) if best is not None else None
-        if best is None or report is None or instance.name in report.instances:
+    def _starting(self, instance: Instance) -> set[NodeName] | None:
+        """The members that must start a new instance before the others: the first in rank, and the next as well when
+        that does not answer promptly. None: nobody is waited for."""
+        sites = self.placement.sites
+        members = [node for node, _ in instance.members if is_live(node, instance.interface, self.scene, sites)]
+        rank = next((rank for rank, node in enumerate(members) if node not in self.scene.late), None)
+        if rank is None:
             return None
-        others = (member.node for member in instance.members if member.node != best)
-        if any(instance.name in self.scene.holding.get(node, ()) for node in others):
+        last, starting = self.reports.get(members[rank]), set(members[: rank + 1])
+        others = {member.node for member in instance.members} - starting
+        if last is None or instance.name in last.instances or any(self._may_run(instance, node) for node in others):
             return None
-        published = instance.name in report.published_instances
-        return best if best in self.scene.waiting or not published else None
+        waits = last.name in self.scene.waiting or instance.name not in last.published_instances
+        return starting if waits else None
+
+    def _may_run(self, instance: Instance, node: NodeName) -> bool:
+        return instance.name in self.scene.holding.get(node, ())
 
     def _must_wait(self, vip: Address, name: str, node: NodeName) -> bool:
         report = self.reports.get(node)
