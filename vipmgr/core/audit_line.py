@@ -25,6 +25,8 @@ class Event(StrEnum):
     LAYER2_TRANSITION = "layer2.transition"
     LAYER2_STRANGER = "layer2.stranger"
     BGP_SESSION = "bgp.session"
+    BGP_ANNOUNCED = "bgp.announced"
+    BGP_WITHDRAWN = "bgp.withdrawn"
     GOBGPD_FOUND = "gobgpd.found"
     GOBGPD_DIED = "gobgpd.died"
     STRANGER = "stranger.heard"
@@ -50,7 +52,9 @@ class AuditLine(Wire, kw_only=True):
     """The writer says what happened; the journal adds when, where and which (`time` to `seq`).
 
     `from_`/`to` are core.keepalived_words.State names (a session's: GoBGP's), `reason` a core.model.MoveReason (a
-    session's: why it fell), `source` the address of another speaker, `instance` of a layer2 line its address.
+    session's: why it fell), `source` the address of another speaker, `instance` of a layer2 line its address. `peers`:
+    to whom the addresses are announced; empty: to all. `kept_seconds`: how long the router was asked to keep our routes
+    while gobgpd restarts.
     `instances`: all that the event touched. `routes`, `sessions`: what gobgpd held when it was found. An audit.gap is a
     transition whose own line was missed: keepalived itself gives the time, `since`. `precision`: seconds by which
     `time` may be early (a keepalived log counts whole seconds); 0 for our own lines.
@@ -70,6 +74,8 @@ class AuditLine(Wire, kw_only=True):
     peer: str = ""
     address: str = ""
     asn: int = 0
+    peers: tuple[str, ...] = ()
+    kept_seconds: int = 0
     from_: str = msgspec.field(name="from", default="")
     to: str = ""
     priority: int = 0

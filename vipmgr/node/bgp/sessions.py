@@ -34,6 +34,7 @@ class Sessions:
         self._journal = journal
         self._known: dict[str, _Session] = {}
         self._names: dict[str, str] = {}
+        self._kept: dict[str, int] = {}
         self.changes = 0
         self.fallen: set[str] = set()
         """addresses of sessions that went down while they stood or came up; whoever reads it clears it"""
@@ -41,6 +42,7 @@ class Sessions:
     def expect(self, peers: Sequence[NodeBgpPeer]) -> None:
         """The sessions of the plan; others are forgotten."""
         self._names = {peer.address: peer.name for peer in peers}
+        self._kept = {peer.address: _kept_seconds(peer) for peer in peers}
         for address in self._known.keys() - self._names.keys():
             self._leave(address, "deconfigured")
             del self._known[address]
@@ -105,7 +107,7 @@ class Sessions:
         self.changes += 1
         line = AuditLine(event=Event.BGP_SESSION, peer=self._names[address], address=address, from_=before, to=state)
         if state == ESTABLISHED:
-            line.asn = peer.state.peer_asn
+            line.asn, line.kept_seconds = peer.state.peer_asn, self._kept[address]
         else:
             known.losses += 1
             known.reason = _why(peer)
@@ -121,6 +123,14 @@ class Sessions:
             line.from_, line.to, line.reason = known.state, "IDLE", reason
             self._journal.write(line)
         known.state, known.since, known.reason = "IDLE", time.time(), reason
+
+
+def _kept_seconds(peer: NodeBgpPeer) -> int:
+    """How long the router is asked to keep our routes while gobgpd restarts (RFC 4724); 0: not at all."""
+    graceful = peer.graceful_restart
+    if graceful is None or graceful.helper_only:
+        return 0
+    return graceful.restart_time or peer.hold_time
 
 
 def _why(peer: pb.Peer) -> str:

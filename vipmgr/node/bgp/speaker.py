@@ -21,6 +21,7 @@ from vipmgr.log import get_log
 from vipmgr.node.bgp import gobgp_pb2 as pb
 from vipmgr.node.bgp import messages
 from vipmgr.node.bgp import policy_messages as filters
+from vipmgr.node.bgp.announced import Announced
 from vipmgr.node.bgp.gobgpd import Gobgpd, GobgpError
 from vipmgr.node.bgp.passwords import Passwords
 from vipmgr.node.bgp.sessions import Sessions
@@ -50,6 +51,7 @@ class Speaker:
         self.drain = False
         self.healthy: Callable[[int], bool] = lambda _: True
         self.sessions = Sessions(journal)
+        self._announced = Announced(journal)
         self.running = False
         self.refusals: dict[str, str] = {}
         """in gobgpd's own words, by the address of the session, core.POLICY, or "" for anything else"""
@@ -177,6 +179,7 @@ class Speaker:
         wanted = self._wanted()
         if not await self._go(daemon, wanted):
             await self._go(daemon, replace(wanted, rules=self._held.rules))
+        self._announced.tell(self._held.routes, self.plan, drain=self.drain)
 
     async def _go(self, daemon: Gobgpd, wanted: core.Speaker) -> bool:
         """A step that is refused is reported and tried again; the others go on. False: they may, with the rules there
@@ -196,6 +199,8 @@ class Speaker:
                     return True
                 continue
             self._held = core.after(self._held, step)
+            if isinstance(step, core.Routes):
+                self._announced.tell(self._held.routes, self.plan, drain=self.drain)
         return True
 
     async def _renew(self, daemon: Gobgpd) -> None:
