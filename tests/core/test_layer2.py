@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from vipmgr.core import layer2_lease
 from vipmgr.core.decode.values import BEGINNING
 from vipmgr.core.eligible import BLIP
-from vipmgr.core.layer2 import Candidate, Cause, Layer2Vip, Obstacle, Peer, State, Timings, View, heard, step
+from vipmgr.core.layer2 import Cause, State, heard, step
 from vipmgr.core.layer2_filter import JUMP_ABOVE, LD_WORD, assemble, merged
 from vipmgr.core.layer2_plan import place_layer2
 from vipmgr.core.layer2_story import advert_ms, reason
+from vipmgr.core.layer2_view import Candidate, Layer2Vip, Obstacle, Peer, Timings, View
 from vipmgr.core.model import (
     AddressRange,
     Family,
@@ -115,6 +116,12 @@ def test_a_node_that_may_stay_no_longer_is_told_to_hand_over(facts, leaves):
 @pytest.mark.parametrize("spoilt", [report("n1", up=False), report("n1", drain=True)])
 def test_a_node_whose_link_is_down_or_that_drains_is_no_candidate(spoilt):
     assert "n1" not in candidates(placed([spoilt, report("n2"), report("n3")]))
+
+
+def test_a_node_whose_agent_has_just_started_stays_a_candidate():
+    names = ["n1", "n2", "n3"]
+    fresh = [replace(report(name), listening_since=NOW) for name in names]
+    assert set(candidates(placed(fresh))) == set(names)
 
 
 def test_preferred_nodes_come_first():

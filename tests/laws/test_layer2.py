@@ -8,31 +8,19 @@ import random
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vipmgr.core.layer2 import (
-    Announce,
-    Candidate,
-    Layer2Vip,
-    Moved,
-    Obstacle,
-    Peer,
-    Probe,
-    State,
-    Timings,
-    View,
-    claims,
-    heard,
-    slept,
-    step,
-)
+from vipmgr.core.layer2 import Announce, Cause, Moved, Probe, State, claims, heard, slept, step
+from vipmgr.core.layer2_view import Candidate, Layer2Vip, Obstacle, Peer, Timings, View
 from vipmgr.core.respond import Standing
 
 VIP = IPv4Address("10.0.0.100")
 TICK = 0.05
 WIRE_DELAY = 0.002
-TIMINGS = Timings()
+BY_DEFAULT = Timings()
+BY_LEASES_ALONE = Timings(watch=False)
 
 
 @dataclass
@@ -56,7 +44,8 @@ class Agent:
 class World:
     """A LAN, an API server and some agents; time is simulated, so a run is exact and repeatable."""
 
-    def __init__(self, nodes: int, seed: int) -> None:
+    def __init__(self, nodes: int, seed: int, timings: Timings = BY_DEFAULT) -> None:
+        self.timings = timings
         self.random = random.Random(seed)
         self.now = 0.0
         self.agents = {f"n{i}": Agent(f"n{i}", bytes((2, 0, 0, 0, 0, i))) for i in range(nodes)}
@@ -71,13 +60,14 @@ class World:
         self.no_owner_since: float | None = None
         self.longest_no_owner = 0.0
         self.moves: list[tuple[float, str, Moved]] = []
+        self.probes = 0
 
     def view(self, agent: Agent) -> View:
         peers = {
-            name: replace(peer, fresh=not agent.on_api or self.now - at < TIMINGS.lease_expiry)
+            name: replace(peer, fresh=not agent.on_api or self.now - at < self.timings.lease_expiry, renewed_at=at)
             for name, (at, peer) in agent.seen.items()
         }
-        return View(agent.name, self.vip, peers, agent.obstacle, synced=True, timings=TIMINGS, frames=agent.frames)
+        return View(agent.name, self.vip, peers, agent.obstacle, synced=True, timings=self.timings, frames=agent.frames)
 
     def write_lease(self, agent: Agent) -> None:
         if not (agent.on_api and agent.alive):
@@ -105,6 +95,7 @@ class World:
     def act(self, agent: Agent, effects: tuple[object, ...]) -> None:
         for effect in effects:
             if isinstance(effect, Probe):
+                self.probes += 1
                 self.send(agent, "probe", None, effect.destination)
             elif isinstance(effect, Announce):
                 self.send(agent, "claim", effect.epoch, None)
@@ -114,8 +105,8 @@ class World:
     def step(self, agent: Agent) -> None:
         before = (agent.state.standing, agent.state.offered, agent.state.epoch)
         view = self.view(agent)
-        if self.now - agent.last_tick > TIMINGS.sleep and agent.last_tick:
-            agent.state, effects = slept(view, agent.state, self.now)
+        if self.now - agent.last_tick > self.timings.sleep and agent.last_tick:
+            agent.state, effects = slept(view, agent.state, agent.last_tick, self.now)
             self.act(agent, effects)
         agent.last_tick = self.now
         agent.state, effects = step(view, agent.state, self.now)
@@ -138,7 +129,7 @@ class World:
         to.frames += 1
         sender = self.agents[event[2]]
         if kind == "probe":
-            awake = self.now - to.last_tick <= TIMINGS.sleep
+            awake = self.now - to.last_tick <= self.timings.sleep
             if awake and to.on_wire and to.state.standing is Standing.OWNER:
                 self.send(to, "claim", to.state.epoch, sender.mac)
             return
@@ -164,7 +155,10 @@ class World:
         return [
             a
             for a in self.agents.values()
-            if a.alive and a.on_wire and self.now - a.last_tick <= TIMINGS.sleep and a.state.standing is Standing.OWNER
+            if a.alive
+            and a.on_wire
+            and self.now - a.last_tick <= self.timings.sleep
+            and a.state.standing is Standing.OWNER
         ]
 
     def watch(self) -> None:
@@ -184,8 +178,8 @@ class World:
         return owner
 
 
-def fresh_world(seed: int, nodes: int = 3) -> tuple[World, Agent]:
-    world = World(nodes, seed)
+def fresh_world(seed: int, nodes: int = 3, timings: Timings = BY_DEFAULT) -> tuple[World, Agent]:
+    world = World(nodes, seed, timings)
     return world, world.settle()
 
 
@@ -300,7 +294,10 @@ def test_a_node_that_hears_nobody_takes_nothing_from_an_owner_that_lives(seed: i
     world.agents[deaf].on_wire = False  # a dead switch port: the carrier stays, the API server is reached elsewhere
     world.run(8.0)
     assert world.answering() == [owner]
-    assert world.longest_no_owner == 0.0
+    world.agents[deaf].on_wire = True
+    world.run(3.0)
+    assert world.answering() == [owner]
+    assert world.longest_no_owner == world.longest_two_owners == 0.0
 
 
 @given(SEEDS)
@@ -311,6 +308,58 @@ def test_where_nobody_asks_for_the_address_the_lease_of_a_dead_owner_decides(see
     world.run(6.0)
     assert world.longest_no_owner < 3.9
     assert len(world.answering()) == 1
+
+
+@pytest.mark.parametrize("later", [0.05, 0.35, 0.65, 0.95])
+@pytest.mark.parametrize("nodes", [2, 3])
+def test_by_leases_alone_nobody_is_asked_while_they_are_renewed_and_a_dead_owner_is_replaced_in_time(
+    nodes: int, later: float
+) -> None:
+    world, owner = fresh_world(0, nodes, BY_LEASES_ALONE)
+    asked = world.probes
+    world.run(5.0 + later)
+    assert world.probes == asked
+    owner.alive = False
+    world.run(6.0)
+    assert 1.9 < world.longest_no_owner <= 3.11
+    assert len(world.answering()) == 1
+
+
+@given(
+    SEEDS,
+    st.sampled_from([(2, BY_DEFAULT), (3, BY_DEFAULT), (2, BY_LEASES_ALONE), (3, BY_LEASES_ALONE)]),
+    st.floats(0.0, 1.1),
+)
+@settings(max_examples=16, deadline=None)
+def test_who_takes_over_from_a_silent_owner_knows_for_how_long_nobody_answered(
+    seed: int, kind: tuple[int, Timings], later: float
+) -> None:
+    world, owner = fresh_world(seed, *kind)
+    world.run(later)
+    owner.alive = False
+    died, moves = world.now, len(world.moves)
+    world.run(6.0)
+    at, moved = next((at, moved) for at, _, moved in world.moves[moves:] if moved.standing is Standing.OWNER)
+    assert moved.cause is Cause.SILENT
+    assert moved.dark is not None
+    assert moved.dark.most is not None
+    assert moved.dark.least - TICK <= at - died <= moved.dark.most + TICK
+    assert moved.dark.most - moved.dark.least <= (0.2 if kind[1].watch else 1.5)
+
+
+@given(SEEDS, st.floats(0.1, 2.0))
+@settings(max_examples=3, deadline=None)
+def test_nodes_that_come_up_on_the_wrong_side_of_a_split_take_nothing(seed: int, later: float) -> None:
+    world, owner = fresh_world(seed)
+    others = [agent for agent in world.agents.values() if agent is not owner]
+    for agent in others:
+        world.groups[agent.name] = 1
+        agent.alive = False
+    world.run(later)
+    for agent in others:
+        world.agents[agent.name] = Agent(agent.name, agent.mac, seen=agent.seen)
+    world.run(8.0)
+    assert world.answering() == [owner]
 
 
 @given(SEEDS, st.floats(0.5, 8.0))

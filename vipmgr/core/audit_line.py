@@ -56,8 +56,10 @@ class AuditLine(Wire, kw_only=True):
     to whom the addresses are announced; empty: to all. `kept_seconds`: how long the router was asked to keep our routes
     while gobgpd restarts.
     `instances`: all that the event touched. `routes`, `sessions`: what gobgpd held when it was found. An audit.gap is a
-    transition whose own line was missed: keepalived itself gives the time, `since`. `precision`: seconds by which
-    `time` may be early (a keepalived log counts whole seconds); 0 for our own lines.
+    transition whose own line was missed: keepalived itself gives the time, `since`; that of a layer2 line is when an
+    agent that hung answered last. `dark_at_least_ms`, `dark_at_most_ms`: for how long nobody had answered for a layer2
+    address before this node did, by its own questions. `precision`: seconds by which `time` may be early (a keepalived
+    log counts whole seconds); 0 for our own lines.
     """
 
     time: datetime = _UNSTAMPED
@@ -87,6 +89,8 @@ class AuditLine(Wire, kw_only=True):
     evidence: str = ""
     source: str = ""
     since: datetime | None = None
+    dark_at_least_ms: float | None = None
+    dark_at_most_ms: float | None = None
     revision: str = ""
     reload_ms: int | None = None
     silent_ms: int | None = None

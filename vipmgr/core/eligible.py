@@ -139,8 +139,12 @@ def survey(
     sites: Sites,
     now: datetime,
     family: Family | None,
+    listening: timedelta = LISTENING,
 ) -> Survey:
-    """`family`: the transport the pool's instances already use; None: IPv4 wherever any node has it."""
+    """`family`: the transport the pool's instances already use; None: IPv4 wherever any node has it.
+
+    `listening`: for how long an agent must have listened for other VRRP speakers.
+    """
     why_not: dict[NodeName, str] = {}
     candidates: dict[NodeName, Site] = {}
     starting: list[datetime] = []
@@ -154,9 +158,9 @@ def survey(
             selected += 1
             if report is None or report.listening_since is None:
                 refusal, missing = "its agent has not reported", True
-            elif now - report.listening_since < LISTENING:
+            elif now - report.listening_since < listening:
                 refusal, missing = "its agent has just begun to listen for other VRRP speakers", True
-                starting.append(report.listening_since + LISTENING)
+                starting.append(report.listening_since + listening)
         site = sites.of(name, pool.interface) if report is not None else None
         if not refusal and report is not None:
             refusal = _unfit(pool, report, site)

@@ -19,82 +19,15 @@ docs/decisions/0010-layer2-ownership.md has the argument in full.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import floor
-from typing import Final
+from typing import Final, NamedTuple
 
+from vipmgr.core.layer2_view import Obstacle, Peer, View
 from vipmgr.core.model import Address, NodeName
 from vipmgr.core.neighbour import Mac
 from vipmgr.core.respond import Standing
-
-
-@dataclass(frozen=True, slots=True)
-class Timings:
-    """Seconds. `misses` unanswered probes, `probe_interval` apart, make an owner dead.
-
-    With `watch` the silence of an owner counts although its Lease is fresh; without, only once the Lease has expired. A
-    node further down the ranking waits for `patience` more probes per place. `sleep`: an owner that was not scheduled
-    for this long cannot know whether it was replaced and doubts for `doubt`.
-    """
-
-    watch: bool = True
-    lease_expiry: float = 3.0
-    probe_interval: float = 0.15
-    misses: int = 3
-    patience: int = 2
-    sleep: float = 0.4
-    doubt: float = 0.15
-    handover: float = 0.5
-    burst: tuple[float, ...] = (0.0, 0.1, 0.3, 1.0, 3.0)
-    refresh: float = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    node: NodeName
-    mac: Mac
-
-
-@dataclass(frozen=True, slots=True)
-class Layer2Vip:
-    """One address of the plan. `candidates` in order of rank (rendezvous hash, preferred nodes first)."""
-
-    address: Address
-    eip: str
-    interface: str
-    candidates: tuple[Candidate, ...]
-    services: tuple[str, ...] = ()
-    health_check_node_ports: tuple[int, ...] = ()
-
-    def rank(self, node: NodeName) -> int:
-        return next((place for place, one in enumerate(self.candidates) if one.node == node), len(self.candidates))
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """What another agent's Lease says. `fresh`: it changed within `Timings.lease_expiry`, by our own clock."""
-
-    node: NodeName
-    fresh: bool
-    claims: Mapping[Address, int] = field(default_factory=dict)
-    offers: Mapping[Address, NodeName] = field(default_factory=dict)
-    unable: frozenset[Address] = frozenset()
-
-
-class Obstacle(StrEnum):
-    """Why this node may not own an address now."""
-
-    LINK_DOWN = "link-down"
-    NO_INTERFACE = "no-interface"
-    NO_ENDPOINTS = "no-local-endpoints"
-    DRAINING = "draining"
-    STOPPING = "stopping"
-
-    @property
-    def silences_at_once(self) -> bool:
-        """There is nothing left to hand over: the link or the backends are gone."""
-        return self in (Obstacle.LINK_DOWN, Obstacle.NO_INTERFACE, Obstacle.NO_ENDPOINTS)
 
 
 class Cause(StrEnum):
@@ -117,8 +50,9 @@ class State:
 
     `epoch`: of our own claim while owner or in doubt, else the highest heard. `rival`: (epoch, node) of the highest
     claim known of another node. `contact`: the epoch under which its owner was last heard on the wire, `told`: the
-    highest that a Lease showed. `unanswered`: probes in a row, and `frames`: how many frames the interface had
-    received before the first of them. `stranger`: a station that is none of ours and uses the address.
+    highest that a Lease showed. `alive_at`: when the owner, whoever it is, surely still answered; None: nobody knows.
+    `unanswered`: probes in a row, the first at `asked_at`; `frames`: how many frames the interface had received before
+    that. `stranger`: a station that is none of ours and uses the address.
     """
 
     standing: Standing = Standing.STANDBY
@@ -126,7 +60,9 @@ class State:
     rival: tuple[int, NodeName] | None = None
     contact: int = 0
     told: int = 0
+    alive_at: float | None = None
     unanswered: int = 0
+    asked_at: float = 0.0
     frames: int = 0
     probe_due: float = 0.0
     doubt_until: float = 0.0
@@ -154,37 +90,33 @@ class Announce:
     epoch: int
 
 
+class Unanswered(NamedTuple):
+    """For how many seconds nobody had answered: at least and at most (None: nobody knows)."""
+
+    least: float
+    most: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """The standing changed: an audit line, and a reason to write the Lease."""
+    """The standing changed: an audit line, and a reason to write the Lease.
+
+    `since`: when it really did, if that was before now. `dark`: how long nobody answered before this node did.
+    """
 
     address: Address
     standing: Standing
     cause: Cause
     other: NodeName | None
+    since: float | None = None
+    dark: Unanswered | None = None
 
 
 Effect = Probe | Announce | Moved
 
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What one step sees. `synced`: the peers' Leases were listed (or the API server has been away for an expiry).
-
-    `frames`: how many frames about our addresses the interface has received so far. Not of whatever kind: a switch that
-    is cut off itself still talks.
-    """
-
-    node: NodeName
-    vip: Layer2Vip
-    peers: Mapping[NodeName, Peer]
-    obstacle: Obstacle | None
-    synced: bool
-    timings: Timings
-    frames: int = 0
-
-
 _ALOUD: Final = 2
+_LEASE_NEWS: Final = 0.1
+"""seconds in which a renewal reaches the other agents"""
 
 
 def step(view: View, state: State, now: float) -> tuple[State, tuple[Effect, ...]]:
@@ -204,13 +136,17 @@ def step(view: View, state: State, now: float) -> tuple[State, tuple[Effect, ...
     return _own(view, state, now)
 
 
-def slept(view: View, state: State, now: float) -> tuple[State, tuple[Effect, ...]]:
-    """This agent was not scheduled for longer than `Timings.sleep`, or starts with a claim of its own in its Lease."""
+def slept(view: View, state: State, since: float, now: float) -> tuple[State, tuple[Effect, ...]]:
+    """This agent was not scheduled for longer than `Timings.sleep`, or starts with a claim of its own in its Lease.
+
+    `since`: when it was last at work.
+    """
     if state.standing is not Standing.OWNER:
         return state, ()
-    doubting = replace(state, standing=Standing.DOUBT, doubt_until=now + view.timings.doubt)
+    doubting = replace(state, standing=Standing.DOUBT, alive_at=since, doubt_until=now + view.timings.doubt)
     vip = view.vip
-    return doubting, (_moved(view, doubting, Cause.SLEPT, None), Probe(vip.address, vip.interface, None))
+    fell_silent = Moved(vip.address, Standing.DOUBT, Cause.SLEPT, None, since=since)
+    return doubting, (fell_silent, Probe(vip.address, vip.interface, None))
 
 
 def heard(view: View, state: State, mac: Mac, epoch: int | None, now: float) -> State:
@@ -220,7 +156,10 @@ def heard(view: View, state: State, mac: Mac, epoch: int | None, now: float) -> 
         return replace(state, stranger=mac, stranger_until=now + view.timings.refresh)
     known = state.rival[0] if state.rival else 0
     rival = state.rival if epoch is None or epoch < known else (epoch, node or mac.hex(":"))
-    known_now = replace(state, unanswered=0, rival=rival, contact=max(state.contact, epoch or 0))
+    asked = state.asked_at if state.unanswered else now  # it may have answered then already
+    known_now = replace(
+        state, unanswered=0, rival=rival, contact=max(state.contact, epoch or 0), alive_at=min(asked, now)
+    )
     if state.standing is Standing.OWNER and state.announced and (rival is None or not _beats(view, rival, state.epoch)):
         return replace(known_now, announced=0, announce_due=now)
     return known_now
@@ -262,14 +201,21 @@ def _stand_by(
     fresh = holder is not None and holder.fresh
     if holder is not None and fresh and not claimed and place == 0 and rival is not None and state.told >= rival[0]:
         return _take(view, state, Cause.RELEASED, holder.node, now)
-    if place > 1 or (claimed and fresh and not view.timings.watch):
+    leased = claimed and fresh
+    if place > 1 or (leased and holder is not None and not _to_be_asked(view, holder, now)):
         return replace(state, unanswered=0), ()  # others are nearer; when they die too, their Leases say so
-    never_met = rival is not None and claimed and fresh and state.contact < rival[0]
+    never_met = leased and rival is not None and state.contact < rival[0]
     if never_met or _may_be_deaf(view, state, rival, fresh=fresh):
         # Never heard under this claim, yet its Lease is renewed: the segment may be split, and this node on the wrong
         # side. Silence proves nothing then; keep asking until there was contact once, or the Lease runs out.
         state = replace(state, unanswered=min(state.unanswered, view.timings.misses - 1))
     return _probe(view, state, rival[1] if rival else None, place, now)
+
+
+def _to_be_asked(view: View, holder: Peer, now: float) -> bool:
+    """Always; with Leases alone so late that the questions stay unanswered just when the Lease has run out."""
+    timings = view.timings
+    return timings.watch or now - holder.renewed_at >= timings.lease_expiry - timings.misses * timings.probe_interval
 
 
 def _may_be_deaf(view: View, state: State, rival: tuple[int, NodeName] | None, *, fresh: bool) -> bool:
@@ -290,9 +236,12 @@ def _probe(
     """
     if now < state.probe_due:
         return state, ()
-    if state.unanswered >= view.timings.misses + view.timings.patience * place:
+    timings = view.timings
+    if state.unanswered >= timings.misses + timings.patience * place:
         return _take(view, state, Cause.SILENT if holder else Cause.FIRST_CLAIM, holder, now)
-    asked = replace(state, unanswered=state.unanswered + 1, probe_due=_next_round(now, view.timings.probe_interval))
+    first = state.asked_at if state.unanswered else now
+    due = _next_round(now, timings.probe_interval)
+    asked = replace(state, unanswered=state.unanswered + 1, asked_at=first, probe_due=due)
     mac = next((one.mac for one in view.vip.candidates if one.node == holder), None)
     to = mac if asked.unanswered < _ALOUD else None
     return asked, (Probe(view.vip.address, view.vip.interface, to),)
@@ -319,7 +268,22 @@ def _take(
 ) -> tuple[State, tuple[Effect, ...]]:
     owner = State(standing=Standing.OWNER, epoch=state.epoch + 1, announce_due=now)
     owner, effects = _announce(view, owner, now)
-    return owner, (_moved(view, owner, cause, other), *effects)
+    dark = _unanswered(view, state, other, now) if cause is Cause.SILENT else None
+    return owner, (Moved(view.vip.address, owner.standing, cause, other, dark=dark), *effects)
+
+
+def _unanswered(view: View, state: State, holder: NodeName | None, now: float) -> Unanswered:
+    """It was silent from before our first question in vain, at the earliest from its last answer on.
+
+    With Leases alone it was not asked before; but it lived when it last renewed, and no more when that was due again.
+    """
+    peer = view.peers.get(holder) if holder is not None else None
+    met = state.alive_at is not None and (state.rival is None or state.contact >= state.rival[0])
+    asked, heard_of = now - state.asked_at, now - state.alive_at if met and state.alive_at is not None else None
+    if view.timings.watch or peer is None:
+        return Unanswered(asked, heard_of)
+    leased = now - peer.renewed_at
+    return Unanswered(max(asked, leased - view.timings.renewal), leased + _LEASE_NEWS)
 
 
 def _doubt(view: View, state: State, now: float) -> tuple[State, tuple[Effect, ...]]:
@@ -329,7 +293,8 @@ def _doubt(view: View, state: State, now: float) -> tuple[State, tuple[Effect, .
         return _own(view, replace(state, standing=Standing.OWNER), now)
     owner = replace(state, standing=Standing.OWNER, announced=0, announce_due=now)
     owner, effects = _announce(view, owner, now)
-    return owner, (_moved(view, owner, Cause.CONFIRMED, None), *effects)
+    dark = Unanswered(0.0, now - state.alive_at if state.alive_at is not None else None)
+    return owner, (Moved(view.vip.address, owner.standing, Cause.CONFIRMED, None, dark=dark), *effects)
 
 
 def _own(view: View, state: State, now: float) -> tuple[State, tuple[Effect, ...]]:

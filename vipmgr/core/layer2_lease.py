@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from vipmgr.core.layer2 import Peer
+from vipmgr.core.layer2_view import Peer
 from vipmgr.core.model import Address, NodeName
 
 ANNOTATION: Final = "vipmgr.io/layer2"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 from vipmgr.core.eligible import Sites, Stay, interface_name, stay, survey
@@ -96,7 +96,8 @@ class _Planner:
                 self.owners.setdefault(address, []).append(name)
 
     def pool(self, pool: Pool, vips: list[Vip]) -> None:
-        seen = survey(pool, self.nodes, self.reports, self.sites, self.now, None)
+        # an agent that restarts must not lose its place: no VRRP speaks for these addresses
+        seen = survey(pool, self.nodes, self.reports, self.sites, self.now, None, listening=timedelta(0))
         if seen.recheck is not None:
             self.found.recheck = min(self.found.recheck or seen.recheck, seen.recheck)
         told: dict[NodeName, list[NodeLayer2Address]] = {}

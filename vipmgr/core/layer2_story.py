@@ -6,7 +6,8 @@ from math import ceil
 from typing import Final
 
 from vipmgr.core.keepalived_words import State as Word
-from vipmgr.core.layer2 import Cause, Moved, Obstacle, Timings
+from vipmgr.core.layer2 import Cause, Moved
+from vipmgr.core.layer2_view import Obstacle, Timings
 from vipmgr.core.model import MoveReason
 from vipmgr.core.respond import Standing
 
@@ -19,7 +20,7 @@ _CAUSES: Final = {
     Cause.SILENT: MoveReason.ADVERT_TIMEOUT,
     Cause.OUTBID: MoveReason.HIGHER_PRIORITY,
     Cause.CONFIRMED: MoveReason.RECOVERED,
-    Cause.SLEPT: MoveReason.UNKNOWN,
+    Cause.SLEPT: MoveReason.AGENT_HUNG,
 }
 _OBSTACLES: Final = {
     Obstacle.LINK_DOWN: MoveReason.INTERFACE_DOWN,

@@ -99,6 +99,8 @@ class MoveReason(StrEnum):
     STARTED = "started"
     STOPPED = "stopped"
     DIED = "keepalived-died"
+    AGENT_DIED = "agent-died"
+    AGENT_HUNG = "agent-hung"
     DELETED = "instance-deleted"
     RECOVERED = "recovered"
     UNKNOWN = "unknown"

@@ -14,17 +14,19 @@ from dataclasses import replace
 from typing import Final
 
 from vipmgr.core import layer2 as machine
-from vipmgr.core.audit_line import AuditLine, Event
 from vipmgr.core.kernel_view import Link
-from vipmgr.core.layer2 import Announce, Effect, Moved, Obstacle, Peer, Probe, State, View
-from vipmgr.core.layer2_story import WORDS, advert_ms, evidence, reason
-from vipmgr.core.model import Address, MoveReason, NodeName
+from vipmgr.core.layer2 import Announce, Effect, Moved, Probe, State
+from vipmgr.core.layer2_story import WORDS
+from vipmgr.core.layer2_view import Obstacle, Peer, View
+from vipmgr.core.model import Address, NodeName
 from vipmgr.core.node_layer2 import NodeLayer2, NodeLayer2State, NodeLayer2Status
 from vipmgr.core.respond import Heard, Post, Standing
 from vipmgr.log import get_log
 from vipmgr.node.endpoint_poll import EndpointPoll
-from vipmgr.node.journal import Journal, utc
+from vipmgr.node.journal import Journal
 from vipmgr.node.layer2_ears import Ears
+from vipmgr.node.layer2_record import Record
+from vipmgr.node.layer2_vouch import Vouchers, epoch_vouched_for
 from vipmgr.node.layer2_watch import Counters, Watch, watches_of
 
 log = get_log(__name__)
@@ -48,10 +50,10 @@ class Layer2:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._node = node
-        self._journal = journal
         self._report = report
         self._clock = clock
         self.counters = Counters()
+        self._record = Record(journal, self.counters)
         self.said: Callable[[], None] = lambda: None
         self.peers: Mapping[NodeName, Peer] = {}
         self.synced = False
@@ -63,8 +65,9 @@ class Layer2:
         self._stopping = False
         self._last = clock()
         self._nap = _IDLE_SECONDS
-        self._vouched: dict[tuple[int, bytes], float] = {}
+        self._vouchers = Vouchers()
         self._claimed: dict[Address, int] = {}
+        self._claimed_at = 0.0
         self._work = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -109,9 +112,9 @@ class Layer2:
         self._listen()
         self.step()
 
-    def recall(self, claims: Mapping[Address, int]) -> None:
-        """What our own Lease said when this agent started: claims of the agent before it."""
-        self._claimed = dict(claims)
+    def recall(self, claims: Mapping[Address, int], age: float) -> None:
+        """What our own Lease said when this agent started: claims of the agent before it, renewed so long ago."""
+        self._claimed, self._claimed_at = dict(claims), self._clock() - age
         now = self._clock()
         for one in self._watches.values():
             self._recall(one, now)
@@ -187,7 +190,7 @@ class Layer2:
             self.synced = True
         for one in list(self._watches.values()):
             if late > one.timings.sleep:
-                self._put(one, *machine.slept(self._view(one), one.state, now))
+                self._put(one, *machine.slept(self._view(one), one.state, now - late, now))
             if now >= one.due or late > one.timings.sleep:
                 self._put(one, *machine.step(self._view(one), one.state, now))
                 self._breathe()
@@ -246,9 +249,10 @@ class Layer2:
     def _recall(self, one: Watch, now: float) -> None:
         epoch = self._claimed.pop(one.vip.address, None)
         if epoch is not None and one.state.standing is Standing.STANDBY:
-            doubting, effects = machine.slept(self._view(one), State(standing=Standing.OWNER, epoch=epoch), now)
+            own = State(standing=Standing.OWNER, epoch=epoch)
+            doubting, effects = machine.slept(self._view(one), own, self._claimed_at, now)
             self._put(one, doubting, [effect for effect in effects if not isinstance(effect, Moved)])
-            self._write(one, "INIT", str(WORDS[doubting.standing]), MoveReason.STARTED, "its Lease says that it had it")
+            self._record.recalled(one)
 
     def _view(self, one: Watch) -> View:
         frames = self._ears.frames(one.vip.interface)
@@ -291,27 +295,15 @@ class Layer2:
                     self._ears.announce(effect)
                 case Moved():
                     told = True
-                    self._tell(one, before, effect, obstacle)
+                    self._record.moved(one, before.standing, effect, obstacle, self._clock())
+                    self._report(True)
         if told:
             self.said()
-
-    def _tell(self, one: Watch, before: State, moved: Moved, obstacle: Obstacle | None) -> None:
-        why = reason(moved, obstacle)
-        self._write(one, str(WORDS[before.standing]), str(WORDS[moved.standing]), why, evidence(moved))
-        self._report(True)
-
-    def _write(self, one: Watch, was: str, now: str, why: MoveReason, said: str) -> None:
-        one.since, one.reason = utc(time.time()), str(why)
-        self.counters.transitions[now, str(why)] += 1
-        line = AuditLine(event=Event.LAYER2_TRANSITION, instance=str(one.vip.address), vips=(str(one.vip.address),))
-        line.eip, line.interface, line.from_, line.to = one.vip.eip, one.vip.interface, was, now
-        line.advert_ms, line.epoch, line.reason, line.evidence = advert_ms(one.timings), one.state.epoch, str(why), said
-        self._journal.write(line)
 
     def _drop(self, address: Address) -> None:
         one = self._watches.pop(address)
         if one.state.standing is not Standing.STANDBY:
-            self._write(one, str(WORDS[one.state.standing]), "STOP", MoveReason.DELETED, "not in the plan any more")
+            self._record.dropped(one)
             self._report(True)
 
     def _listen(self) -> None:
@@ -337,42 +329,24 @@ class Layer2:
         one.state = machine.heard(self._view(one), one.state, heard.mac, heard.epoch, now)
         self._put(one, *machine.step(self._view(one), one.state, now))
         if one.state.stranger is not None and one.state.stranger != stranger:
-            mac = one.state.stranger.hex(":")
-            line = AuditLine(event=Event.LAYER2_STRANGER, interface=one.vip.interface, source=mac)
-            line.vips = (str(heard.address),)
-            self._journal.write(line)
+            self._record.stranger(one, one.state.stranger)
             self._report(False)
-        if heard.epoch is not None:
-            self._vouch(index, heard.mac, one.timings.probe_interval / 2, now)
+        if heard.epoch is not None and self._vouchers.heard(index, heard.mac, now, one.timings.probe_interval / 2):
+            for other in self._watches.values():
+                if other.state.unanswered:
+                    self._trust(other, heard.mac, now)
 
-    def _vouch(self, index: int, mac: bytes, pause: float, now: float) -> None:
-        """That station's agent lives, and need not be asked for each of its addresses. Its Lease tells what it lost."""
-        if now - self._vouched.get((index, mac), -pause) < pause:
-            return
-        self._vouched[index, mac] = now
-        for one in self._watches.values():
-            if one.state.unanswered:
-                self._trust(one, mac, now)
-
-    def _trust(self, one: Watch, mac: bytes, now: float) -> bool:
-        """Take the word of the station at `mac`, if it is the one believed to have this address."""
-        state = one.state
-        if state.rival is None or state.standing is Standing.OWNER:
-            return False
-        epoch, node = state.rival
-        if not any(known.node == node and known.mac == mac for known in one.vip.candidates):
-            return False
-        peer = self.peers.get(node)
-        trusted = state.contact >= epoch or (peer is not None and peer.claims.get(one.vip.address) == epoch)
-        if trusted:
-            one.state = machine.heard(self._view(one), state, mac, epoch, now)
-        return trusted
+    def _trust(self, one: Watch, mac: bytes, at: float) -> bool:
+        """The station at `mac` spoke then, perhaps of another address: is that an answer for this one?"""
+        epoch = epoch_vouched_for(one, mac, self.peers)
+        if epoch is not None:
+            one.state = machine.heard(self._view(one), one.state, mac, epoch, at)
+        return epoch is not None
 
     def _question(self, one: Watch, effect: Probe) -> None:
         """Not asked when the station has just answered for another of its addresses."""
         now, pause = self._clock(), one.timings.probe_interval / 2
-        link = self._ears.link(effect.interface)
-        mac = effect.destination
-        spoke = link is not None and mac and now - self._vouched.get((link.index, mac), now - pause) < pause
-        if not (spoke and mac and self._trust(one, mac, now)):
+        link, mac = self._ears.link(effect.interface), effect.destination
+        spoke = self._vouchers.spoke(link.index, mac, now, pause) if link is not None and mac else None
+        if not (spoke is not None and mac and self._trust(one, mac, spoke)):
             self._ears.ask(effect, pause, now)

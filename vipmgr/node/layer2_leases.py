@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from vipmgr.core import layer2_lease
-from vipmgr.core.layer2 import Peer
+from vipmgr.core.decode.values import moment
+from vipmgr.core.layer2_view import Peer
 from vipmgr.core.model import NodeName
 from vipmgr.errors import TemporaryError
 from vipmgr.kube.client import Client
@@ -64,16 +65,14 @@ class _Companion:
             self.peer = None
         self._changed()
 
-    def seen(self, expiry: float, now: float) -> Peer | None:
-        """As of `now`, by our clock; None: there is no such Lease."""
+    def seen(self, expiry: float, missed: float) -> Peer | None:
+        """As of now; `missed`: seconds in which no renewal could have reached us. None: there is no such Lease."""
         if self.lease is None:
             return None
-        fresh = now - self.changed_at < expiry
         if self.peer is None:
-            self.peer = layer2_lease.read(self.node, self.lease.metadata.annotations, fresh=fresh)
-        elif self.peer.fresh is not fresh:
-            self.peer = replace(self.peer, fresh=fresh)
-        return self.peer
+            self.peer = layer2_lease.read(self.node, self.lease.metadata.annotations)
+        renewed_at = self.changed_at + missed
+        return replace(self.peer, fresh=time.monotonic() - renewed_at < expiry, renewed_at=renewed_at)
 
 
 class Leases:
@@ -127,7 +126,10 @@ class Leases:
         if not self._read_back:
             try:
                 found = await self._client.get(LEASES, name, self._namespace)
-                self._layer2.recall(layer2_lease.read(self._node, found.metadata.annotations).claims)
+                now = datetime.now(UTC)
+                age = now - (moment(found.spec.renew_time) or now)
+                claims = layer2_lease.read(self._node, found.metadata.annotations).claims
+                self._layer2.recall(claims, age.total_seconds())
             except NotFoundError:
                 pass
             self._read_back = True
@@ -168,15 +170,13 @@ class Leases:
             self._companions[fresh] = _Companion(self._client, self._namespace, fresh, self._look)
 
     def _look(self) -> None:
-        now = time.monotonic()
-        away = now - self._last_answer > _SILENT_SECONDS
-        reference = self._last_answer if away else now
+        away = time.monotonic() - self._last_answer
+        missed = away if away > _SILENT_SECONDS else 0.0
         expiry = self._layer2.lease_seconds
-        peers = {
-            node: peer for node, one in self._companions.items() if (peer := one.seen(expiry, reference)) is not None
-        }
+        peers = {node: peer for node, one in self._companions.items() if (peer := one.seen(expiry, missed)) is not None}
         complete = self._read_back and all(one.reflector.synced.is_set() for one in self._companions.values())
         synced = self._layer2.synced or complete
-        if peers != self._layer2.peers or synced is not self._layer2.synced:
-            self._layer2.peers, self._layer2.synced = peers, synced
+        news = peers != self._layer2.peers or synced is not self._layer2.synced
+        self._layer2.peers, self._layer2.synced = peers, synced
+        if news:
             self._layer2.news()

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
-from vipmgr.core.layer2 import Candidate, Layer2Vip, Obstacle, State, Timings
+from vipmgr.core.layer2 import State
+from vipmgr.core.layer2_view import Candidate, Layer2Vip, Obstacle, Timings
 from vipmgr.core.node_layer2 import NodeLayer2Pool
 
 
