@@ -167,6 +167,21 @@ async def test_an_older_event_does_not_undo_what_was_adopted(client: Client) -> 
     assert (copy.items["a"], changes) == ("red", ["a"])
 
 
+async def test_an_answer_that_the_watch_has_overtaken_does_not_undo_what_came_after_it(client: Client) -> None:
+    await put(client, "a", "red")
+    await put(client, "gone", "red")
+    async with running(client) as (copy, _):
+        late = [
+            await client.patch(NAMESPACES, name, {"metadata": {"labels": {"team": "blue"}}}) for name in ("a", "gone")
+        ]
+        await relabel(client, "a", "green")
+        await client.delete(NAMESPACES, "gone")
+        await until(lambda: dict(copy.items) == {"a": "green"})
+        for answer in late:
+            copy.adopt(answer)
+        assert copy.items == {"a": "green"}
+
+
 def stumbling(one: Namespace) -> str | None:
     team = label(one)
     if team == "rubbish":

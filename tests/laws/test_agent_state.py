@@ -153,6 +153,16 @@ def test_a_new_plan_is_not_checked_before_the_old_file_is_back():
         assert reload.step(state, answer, 0)[1] == (reload.Check(spec(4)),)
 
 
+def test_a_refusal_is_over_when_what_is_in_force_is_asked_for_again():
+    for answer in (reload.Checked("bad"), reload.Checked("disk full", temporary=True)):
+        start = ConfigState(confirmed=spec(1), running=True)
+        state, now, _ = play([(0, reload.Wanted(spec(9))), (0, answer)], start)
+        state, effects = reload.step(state, reload.Wanted(spec(1)), now)
+        assert effects == (reload.Confirm(spec(1), spec(1), None),)
+        assert (state.phase, state.queued, state.at) == (Phase.IDLE, None, None)
+        assert reload.step(state, reload.Wanted(spec(1)), now)[1] == ()
+
+
 def test_a_new_plan_does_not_wait_for_an_old_file_that_cannot_be_written():
     start = ConfigState(confirmed=spec(1), running=True)
     steps = [(0, reload.Wanted(spec(9))), (0, reload.Checked(None)), (0, reload.Installed(None))]

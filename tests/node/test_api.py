@@ -125,6 +125,26 @@ async def test_a_vipnode_that_is_deleted_is_made_again(client: Client, part: Par
     assert await until(again)
 
 
+async def test_a_status_that_somebody_else_changed_is_put_right(client: Client, part: Part) -> None:
+    """A hand, or a backup of etcd that was restored."""
+    part.status.revision = "r1"
+    part.writer.wake()
+    await written(client, part)
+    writes = part.writer.writes
+    patch = {"status": {"revision": "r0", "instances": [{"name": "p-0", "state": "MASTER"}]}}
+    await client.patch(VIP_NODES, "n1", patch, subresource="status")
+    assert (await written(client, part)).status.instances == []
+    await client.patch(VIP_NODES, "n1", {"metadata": {"annotations": {"a": "b"}}})
+    spec = spec_of("n1", instance())
+    await client.patch(VIP_NODES, "n1", {"spec": msgspec.to_builtins(spec)})
+
+    async def seen() -> bool:
+        return part.wanted[-1:] == [spec.revision]
+
+    assert await until(seen)
+    assert part.writer.writes == writes + 1
+
+
 async def test_only_a_spec_that_a_controller_wrote_is_wanted(client: Client, part: Part) -> None:
     await written(client, part)
     assert part.wanted == []

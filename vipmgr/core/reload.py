@@ -246,6 +246,8 @@ def _want(state: ConfigState, spec: VipNodeSpec, now: float) -> Step:
         waits = state.phase is Phase.RESTORING and state.at is not None  # the new file may fit on the disk
         return _next(newest, (), now) if waits and newest.queued is not None else (newest, ())
     known = state.confirmed.revision if state.confirmed is not None else ""
+    if spec.revision == known and (state.refused or state.queued is not None):  # what was refused is asked for no more
+        return _confirm(replace(state, current=spec, queued=None, reload_ms=None), now)
     if spec.revision in (known, state.refused):
         return replace(state, queued=None), ()
     complaint = spec_check.complaint(spec)

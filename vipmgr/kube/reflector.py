@@ -94,10 +94,11 @@ class Reflector(Generic[T, V]):
 
     def adopt(self, item: T) -> None:
         """Take over what a write of ours was answered with, so that the next decision does not rest on an older copy
-        and the echo of that write is no news. Older events that are still on their way are passed over."""
+        and the echo of that write is no news. Older events that are still on their way are passed over; an answer that
+        the watch has overtaken is."""
         about = _about(item)
         version, key = _number(about.resource_version), _key(about)
-        if version < self._adopted.get(key, 0):
+        if version < self._adopted.get(key, 0) or version <= _number(self._version):
             return
         self._adopted[key] = version
         self._keep(key, self._read(item))

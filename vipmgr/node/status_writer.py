@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from vipmgr.core.merge_diff import merge_diff
-from vipmgr.core.wire import VipNodeStatus
+from vipmgr.core.wire import VipNode, VipNodeStatus
 from vipmgr.errors import TemporaryError
 from vipmgr.kube.client import Client, NotFoundError, Patch
 from vipmgr.kube.resources import VIP_NODES
@@ -32,6 +32,8 @@ class StatusWriter:
         self._changed = asyncio.Event()
         self._hurry = asyncio.Event()
         self._written: dict[str, Any] | None = None
+        self.wrote: Callable[[VipNode], None] = lambda _: None
+        """told the object as each write left it"""
         self.writes = 0
         self.connected = False
 
@@ -41,9 +43,11 @@ class StatusWriter:
             self._hurry.set()
 
     def seen(self, status: VipNodeStatus) -> None:
-        """The object as the server has it: what was there before us, or after it was made anew."""
-        self._written = msgspec.to_builtins(status)
-        self.wake()
+        """The object as the server has it: before us, made anew, or changed by somebody who had better not."""
+        found = msgspec.to_builtins(status)
+        if found != self._written:
+            self._written = found
+            self.wake()
 
     def lost(self) -> None:
         """The object is gone: nothing to write to until `seen`."""
@@ -93,3 +97,4 @@ class StatusWriter:
         self.writes += 1
         self.connected = True
         self._written = msgspec.to_builtins(answer.status)
+        self.wrote(answer)

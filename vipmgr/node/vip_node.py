@@ -35,8 +35,8 @@ class VipNodeLink:
         self._writer = writer
         self._wanted = wanted
         self._addresses = addresses
-        self._uid = ""
         self._missing = asyncio.Event()
+        writer.wrote = self._wrote
         self._reflector: Reflector[VipNode, VipNode] = Reflector(
             client, VIP_NODES, decode=_itself, changed=self._changed, field_selector=f"metadata.name={node}"
         )
@@ -54,15 +54,17 @@ class VipNodeLink:
     def _changed(self, key: str) -> None:
         found = self._reflector.items.get(key)
         if found is None:
-            self._uid = ""
             self._writer.lost()
             self._missing.set()
             return
-        if found.metadata.uid != self._uid:
-            self._uid = found.metadata.uid
-            self._writer.seen(found.status)
+        self._writer.seen(found.status)
         if found.spec.revision:
             self._wanted(found.spec)
+
+    def _wrote(self, answer: VipNode) -> None:
+        """The echo of our own write is no news; a spec that came with the answer is."""
+        self._reflector.adopt(answer)
+        self._changed(answer.metadata.name)
 
     async def _ensure(self) -> None:
         """Make the VipNode whenever there is none, owned by the Node so that it goes with it."""
