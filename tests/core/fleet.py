@@ -98,6 +98,7 @@ class Fleet:
                     published_drain=plan.drain,
                     published_at=self.now,
                     published_instances={one.name: frozenset(one.vips) for one in plan.instances},
+                    published_wiring={one.name: (one.interface, one.vrid) for one in plan.instances},
                     unsettled={instance: frozenset(vips) for instance, vips in plan.unsettled},
                 )
         return placement

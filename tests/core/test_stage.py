@@ -271,3 +271,62 @@ def test_unicast_peers_are_the_other_members():
     plan = told(world, "n2", "p-0")
     assert str(plan.unicast_source) == "10.0.0.3"
     assert [str(peer) for peer in plan.unicast_peers] == ["10.0.0.2", "10.0.0.4"]
+
+
+def rehomed() -> tuple[Fleet, str]:
+    """Three nodes with two interfaces, and a pool that is told to go from the first to the second. Its master."""
+    world = Fleet(pools={"p": pool("p", "10.0.9.0/24", vrrp=VrrpPolicy(instances=1))})
+    for number in (1, 2, 3):
+        world.join(f"n{number}", link("eth0", f"10.0.0.{number}/16"), link("eth1", f"10.0.1.{number}/16"))
+    world.want(VIP)
+    world.rest()
+    world.pools["p"] = replace(world.pools["p"], interface="eth1")
+    return world, world.master("p-0")
+
+
+def wires(world: Fleet) -> dict[str, str]:
+    """Node -> the interface it may run the instance on, as told and as live: both, if they differ."""
+    found = {}
+    for name in world.nodes:
+        plans = [plan for plan in (world.live.get(name), world.published.get(name)) if plan is not None]
+        interfaces = {one.interface for plan in plans for one in plan.instances if one.name == "p-0"}
+        if interfaces:
+            found[name] = "+".join(sorted(interfaces))
+    return found
+
+
+def test_an_instance_goes_to_another_interface_with_its_master_alone_while_nobody_else_runs_it():
+    world, master = rehomed()
+    backups = [name for name in world.nodes if name != master]
+    world.step()
+    assert {name for name in world.published if told(world, name, "p-0")} == {master}
+    assert told(world, master, "p-0").interface == "eth0"
+    assert told(world, master, "p-0").vips == (ip_address(VIP),)
+    settle(world, backups[0])
+    world.step()
+    assert wires(world) == {master: "eth0", backups[1]: "eth0"}
+    settle(world, backups[1])
+    world.step()
+    assert wires(world) == {master: "eth0+eth1"}
+    world.want("10.0.9.2")
+    world.step()
+    assert wires(world) == {master: "eth0+eth1"}
+    settle(world, master)
+    world.step()
+    assert wires(world) == dict.fromkeys(world.nodes, "eth1")
+    assert world.rest().recheck is None
+    assert world.master("p-0") == master
+
+
+def test_a_master_without_the_new_interface_lets_go_before_another_takes_it():
+    world, master = rehomed()
+    world.tell(master, interfaces=world.reports[master].interfaces[:1])
+    backups = [name for name in world.nodes if name != master]
+    for _ in range(8):
+        world.step()
+        assert len(set(wires(world).values())) <= 1
+        for name in (master, *backups):
+            settle(world, name)
+            world.step()
+            assert len(set(wires(world).values())) <= 1
+    assert wires(world) == dict.fromkeys(backups, "eth1")

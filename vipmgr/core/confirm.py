@@ -35,6 +35,12 @@ def may_hold(report: NodeReport) -> Holding:
     return union
 
 
+def turning(report: NodeReport, instance: str) -> bool:
+    """The node was told to run the instance on another interface or VRID, and may still do so where it was."""
+    old = report.unsettled.get(instance, frozenset())
+    return not confirmed(report) and not old.isdisjoint(report.published_instances.get(instance, ()))
+
+
 def holds_up(facts: NodeFacts | None, report: NodeReport, now: datetime) -> bool:
     """Whether others must wait for this node: it is alive, and was not yet silent for long."""
     if facts is None or facts.not_ready_since is not None:

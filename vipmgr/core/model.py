@@ -394,12 +394,15 @@ class NodeReport:
     strangers: frozenset[tuple[str, Family, int, str]] = frozenset()
     published_instances: Mapping[str, frozenset[Address]] = field(default_factory=dict)
     """what the spec last published holds, instance -> its VIPs; live on the node once `revision` equals it"""
+    published_wiring: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    """the same, instance -> its interface and VRID"""
     published_drain: bool = False
     """whether that spec tells the node to drain"""
     published_at: datetime | None = None
     """when the controller wrote that spec (VipNode.spec.publishedAt)"""
     unsettled: Mapping[str, frozenset[Address]] = field(default_factory=dict)
-    """VipNode.spec.unsettled: of earlier specs, may be live as well until `revision` equals `published_revision`"""
+    """VipNode.spec.unsettled: of earlier specs, may be live as well until `revision` equals `published_revision`. VIPs
+    that the same instance has in the spec last published: it may still run them on another interface or VRID"""
     layer2: Mapping[str, InstanceReport] = field(default_factory=dict)
     """address -> what the node says of it, for layer2 addresses it answers for"""
 

@@ -7,6 +7,8 @@
 - A new instance goes to its first member alone, and to the others once that runs it: they all start as BACKUP, and
   whoever starts first becomes MASTER, however the ranks are. A first member that does not answer promptly is joined by
   the next: the VIPs then live there, and it is a BACKUP when it comes.
+- An instance that goes to another interface or VRID leaves its backups first; its MASTER then takes it there alone, and
+  the others follow: they cannot hear each other across.
 - A node is drained when another member is ready to take over, if there is to be one.
 
 Pure. Called after every change; each call goes as far as the confirmations seen allow.
@@ -15,8 +17,10 @@ Pure. Called after every change; each call goes as far as the confirmations seen
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from vipmgr.core.eligible import best_member, is_live
+from vipmgr.core.confirm import turning
+from vipmgr.core.eligible import best_member, interface_name, is_live
 from vipmgr.core.model import Address, Instance, InstancePlan, Member, NodeName, NodePlan, NodeReport
 from vipmgr.core.nodeplan import PoolPlans, instance_plan
 from vipmgr.core.placement import Placement
@@ -69,15 +73,39 @@ class _Stager:
     def serve(self, instance: Instance) -> None:
         """Puts a wanted instance on its members, with the VIPs that are not still elsewhere."""
         moving = self.strays.keys() & self.wanted[instance.name] if self.strays else ()
-        starting = self._starting(instance)
+        told = self._rewiring(instance)
+        if told is None:
+            told = self._starting(instance)
         for member in instance.members:
-            if starting is not None and member.node not in starting:
+            if told is not None and member.node not in told:
                 continue
             vips = instance.vips
             late = {vip for vip in moving if self._must_wait(vip, instance.name, member.node)}
             if late:
                 vips = tuple(vip for vip in vips if vip not in late)
             self._put(instance, member, vips)
+
+    def _rewiring(self, instance: Instance) -> set[NodeName] | None:
+        """The members that may be told of an instance on its way to another interface or VRID. None: it is not."""
+        name = instance.name
+        holders = self.scene.holders.get(name, ())
+        wiring = {node: self.reports[node].published_wiring.get(name) for node in holders}
+        if not holders or any(wiring[node] == self._wanted_wiring(instance, node) for node in holders):
+            return {node for node in holders if turning(self.reports[node], name)} or None
+        members = [member for member in instance.members if wiring.get(member.node) is not None]
+        last = next((one for one in members if self.scene.is_master(name, one.node)), members[0] if members else None)
+        if last is None:
+            return set()
+        if len(holders) == 1:
+            return {last.node}
+        report = self.reports[last.node]
+        interface, vrid = report.published_wiring[name]
+        vips = tuple(vip for vip in instance.vips if vip in report.published_instances[name])
+        self._put(replace(instance, interface=interface, vrid=vrid), last, vips)
+        return set()
+
+    def _wanted_wiring(self, instance: Instance, node: NodeName) -> tuple[str, int]:
+        return interface_name(instance.interface, self.reports[node]), instance.vrid
 
     def _starting(self, instance: Instance) -> set[NodeName] | None:
         """The members that must start a new instance before the others: the first in rank, and the next as well when
@@ -166,10 +194,17 @@ class _Stager:
 
     def unsettled(self, node: NodeName) -> tuple[tuple[str, tuple[Address, ...]], ...]:
         """What may be live on the node until it confirms, and is not in its plan."""
-        planned = {plan.name: plan.vips for plan in self.plans.get(node, ())}
+        report, plans = self.reports[node], self.plans.get(node, ())
+        planned = {plan.name: plan.vips for plan in plans}
+        rewired = {
+            plan.name
+            for plan in plans
+            if report.published_wiring.get(plan.name, (plan.interface, plan.vrid)) != (plan.interface, plan.vrid)
+            or turning(report, plan.name)
+        }
         left: dict[str, frozenset[Address]] = {}
         for name, vips in self.scene.holding.get(node, {}).items():
-            if name not in planned:
+            if name not in planned or name in rewired:
                 left[name] = vips
             elif name in self.wanted and planned[name] is self.placement.instances[name].vips:
                 extra = self.extras.get(node, {}).get(name)

@@ -76,6 +76,7 @@ def decode_report(found: wire.VipNode) -> NodeReport:
             if one.family in tuple(Family)
         ),
         published_instances={one.name: _addresses(one.vips) for one in spec.instances},
+        published_wiring={one.name: (one.interface, one.virtual_router_id) for one in spec.instances},
         published_drain=spec.drain,
         published_at=moment(spec.published_at),
         unsettled=_holding(spec.unsettled or {}),
