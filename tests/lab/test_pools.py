@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import yaml
 
 from vipmgr.lab.client import Lab, addresses
+from vipmgr.lab.verdicts import audit
 
 pytestmark = pytest.mark.lab
 
@@ -155,3 +158,30 @@ def test_a_configuration_keepalived_refuses_is_not_installed_and_the_refusal_is_
     finally:
         lab.fault("controller-cont")
     lab.wait(lambda: lab.converged(vip), "the controller sets it right", 40)
+
+
+def wired(lab, vip: str) -> dict[str, tuple[str, bool]]:
+    """Node -> the interface its keepalived was last told of, confirmed, and whether the VIP is on it."""
+    found = {}
+    for node in lab.nodes():
+        there = lab.get("VipNode", node)
+        if there["spec"].get("instances") and there["status"]["revision"] == there["spec"]["revision"]:
+            (one,) = there["spec"]["instances"]
+            shown = addresses(lab.exec(node, "ip", "-j", "addr", "show", "dev", one["interface"]))
+            found[node] = (one["interface"], vip in shown)
+    return found
+
+
+def test_a_pool_that_is_given_another_interface_takes_its_vips_there_without_two_masters():
+    with Lab(nodes=3, segments=2) as lab:
+        apply(lab, pool("moving", "196.168.220.50-196.168.220.59", vrrp={"instances": 1}), service("mover", "moving"))
+        vip = lab.wait_for_vip("default/mover")
+        master = lab.holder(vip)
+        for interface in ("eth1", "eth0"):
+            lab.patch("Eip", "moving", {"spec": {"interface": interface}})
+            settled = {node: (interface, node == master) for node in lab.nodes()}
+            lab.wait(lambda settled=settled: wired(lab, vip) == settled, f"the master has it on {interface}", 20)
+        report = audit(lab.audit_text())
+        assert report.split_brain == ()
+        masters = [one["node"] for line in lab.audit_text() if (one := json.loads(line)).get("to") == "MASTER"]
+        assert masters == [master] * 3
