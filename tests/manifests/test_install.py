@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from kubernetes.config.incluster_config import SERVICE_CERT_FILENAME, SERVICE_TOKEN_FILENAME
 
 from tests.manifests.folder import MANIFESTS, documents
 from vipmgr import __version__
@@ -103,7 +105,7 @@ def test_the_controller_may_use_its_lease_its_secret_and_its_webhook_by_name():
 
 def test_each_program_serves_where_it_is_probed_and_scraped():
     served = {"vipmgr-controller": Settings().listen[1], "vipmgr-agent": 9474}
-    assert "--listen=:9474" in containers("DaemonSet", "vipmgr-agent")["agent"]["args"]
+    assert "--listen=[$(HOST_IP)]:9474" in containers("DaemonSet", "vipmgr-agent")["agent"]["args"]
     for (name, port), kind, container in zip(
         served.items(), ("Deployment", "DaemonSet"), ("controller", "agent"), strict=True
     ):
@@ -170,9 +172,24 @@ def test_agent_and_keepalived_share_what_they_need():
     found = containers("DaemonSet", "vipmgr-agent")
     for name in ("agent", "keepalived"):
         mounts = {mount["name"]: mount["mountPath"] for mount in found[name]["volumeMounts"]}
-        assert mounts == {"run": str(Paths().run), "state": str(Paths().state)}, name
+        assert mounts.items() >= {"run": str(Paths().run), "state": str(Paths().state)}.items(), name
         assert {"name": "TMPDIR", "value": str(Paths().run)} in found[name]["env"], name
     assert found["gobgpd"]["volumeMounts"] == [{"name": "run", "mountPath": str(Paths().run)}]
+
+
+def test_the_agent_alone_has_a_token_and_it_is_where_programs_look_for_it():
+    agent = pod("DaemonSet", "vipmgr-agent")
+    assert agent["automountServiceAccountToken"] is False
+    (token,) = [one["projected"] for one in agent["volumes"] if one["name"] == "token"]
+    paths = {
+        item["path"] for source in token["sources"] for part in source.values() for item in part.get("items", [part])
+    }
+    where = {
+        name: [mount["mountPath"] for mount in one["volumeMounts"] if mount["name"] == "token"]
+        for name, one in containers("DaemonSet", "vipmgr-agent").items()
+    }
+    assert where == {"agent": [str(Path(SERVICE_TOKEN_FILENAME).parent)], "keepalived": [], "gobgpd": []}
+    assert {Path(SERVICE_TOKEN_FILENAME).name, Path(SERVICE_CERT_FILENAME).name, "namespace"} == paths
 
 
 def test_there_is_always_a_controller_during_an_upgrade_of_nodes():

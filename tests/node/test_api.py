@@ -21,6 +21,7 @@ from vipmgr.kube.auth import Access
 from vipmgr.kube.client import ApiError, Client
 from vipmgr.kube.resources import NODES, VIP_NODES
 from vipmgr.lab.apiserver import ApiServer, read_definitions
+from vipmgr.node.plan_store import StoredPlan, save_plan
 from vipmgr.node.status_writer import StatusWriter
 from vipmgr.node.vip_node import VipNodeLink
 
@@ -222,6 +223,24 @@ async def test_the_program_reports_refuses_serves_and_ends_on_sigterm(
     assert process.returncode == 0, err.decode()
     events = [msgspec.json.decode(line)["event"] for line in out.splitlines()]
     assert events == ["agent.started", "config.refused", "agent.stopped"]
+
+
+async def test_a_node_with_a_plan_is_not_ready_until_keepalived_runs(server: ApiServer, tmp_path: Path) -> None:
+    program = Program(server.url, tmp_path, free_port())
+    program.state.mkdir()
+    save_plan(program.state / "plan.json", StoredPlan(spec=spec_of("n1", instance())))
+    process = await program.start()
+    try:
+
+        async def only_keepalived_is_missing() -> bool:
+            status, answer = await program.get("/readyz")
+            return status == 503 and answer.endswith("\r\n\r\nkeepalived\n")
+
+        assert await until(only_keepalived_is_missing)
+        assert (await program.get("/healthz"))[0] == 200
+    finally:
+        process.terminate()
+        await asyncio.wait_for(process.communicate(), 10)
 
 
 async def test_an_outage_is_waited_out_and_what_changed_meanwhile_is_written_after_it(

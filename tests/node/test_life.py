@@ -38,6 +38,7 @@ def test_vips_of_a_killed_keepalived_are_taken_off_at_once_and_it_is_back_soon(p
 
 def test_vips_of_a_killed_keepalived_that_nobody_starts_again_are_removed(node: Node) -> None:
     assert node.keeper is not None
+    assert readiness(node) == ("True", "Confirmed")
     os.kill(node.keeper.pid, signal.SIGKILL)
     kill(node, "keepalived.pid", "vrrp.pid")
     until(lambda: not node.has("10.77.0.200"), 2)
@@ -46,6 +47,12 @@ def test_vips_of_a_killed_keepalived_that_nobody_starts_again_are_removed(node: 
     assert removed[0]["instance"] == "p-0"
     until(lambda: not node.status()["keepalived"].get("running"))
     assert node.address in node.ip("addr")
+    assert readiness(node) == ("False", "NotRunning")
+
+
+def readiness(node: Node) -> tuple[str, str]:
+    (ready,) = [one for one in node.status()["conditions"] if one["type"] == "Ready"]
+    return ready["status"], ready["reason"]
 
 
 def test_the_death_of_the_vrrp_process_alone_is_seen(node: Node) -> None:

@@ -32,7 +32,7 @@ from vipmgr.node.netlink import Netlink, node_addresses, resolve
 from vipmgr.node.observer import Observer
 from vipmgr.node.outcome import Outcome
 from vipmgr.node.plan_store import StoredPlan, load_plan
-from vipmgr.node.report import Facts, arp_links, compose, interfaces_of, strangers_of
+from vipmgr.node.report import RUNNING, Facts, arp_links, compose, interfaces_of, strangers_of
 from vipmgr.node.resync import Resync
 from vipmgr.node.settings import Settings
 from vipmgr.node.stranger_watch import StrangerWatch
@@ -45,7 +45,6 @@ _PREFIX: Final = re.compile(r"^\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)? \d{4
 _ROUTES_SETTLE: Final = 0.1
 _SAVE_SECONDS: Final = 5.0
 _SAVE_SOON: Final = 0.3
-RUNNING: Final = "KeepalivedRunning"
 
 
 class NodeAgent:
@@ -128,9 +127,13 @@ class NodeAgent:
         await self.layer2.hand_over()
 
     def missing(self) -> list[str]:
-        """What keeps the agent from being ready."""
+        """What keeps the node from being ready: a rollout stops here while keepalived does not start."""
         absent = [] if self.netlink.synced.is_set() else ["netlink"]
-        return absent if self._paths.fifo.is_fifo() else [*absent, "notify fifo"]
+        if not self._paths.fifo.is_fifo():
+            absent.append("notify fifo")
+        if self.facts.stored is not None and not self.facts.keepalived.running:
+            absent.append("keepalived")
+        return absent
 
     def scrape(self) -> bytes:
         states = self.observer.states

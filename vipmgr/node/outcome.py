@@ -16,14 +16,13 @@ from vipmgr.node.journal import Journal, utc
 from vipmgr.node.metrics import Metrics
 from vipmgr.node.netlink import Netlink
 from vipmgr.node.plan_store import StoredPlan, save_plan
-from vipmgr.node.report import Facts
+from vipmgr.node.report import APPLIED, Facts
 from vipmgr.node.resync import Resync
 from vipmgr.node.settings import Paths
 from vipmgr.node.tracker import Tracker
 
 log = get_log(__name__)
 
-APPLIED: Final = "Applied"
 SAVE_AGAIN_SECONDS: Final = 15.0
 SLOW_ADVERTS: Final = 3
 _PATIENCE_EMPTY: Final = 0.2

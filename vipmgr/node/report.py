@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from vipmgr import __version__
 from vipmgr.core.kernel_view import Kernel, Link, own_addresses
@@ -23,6 +24,9 @@ from vipmgr.core.wire import (
 from vipmgr.node.journal import utc
 
 _HEARD_STEP = 60.0
+READY: Final = "Ready"
+APPLIED: Final = "Applied"
+RUNNING: Final = "KeepalivedRunning"
 
 
 @dataclass(slots=True)
@@ -41,7 +45,17 @@ class Facts:
     """the plan last confirmed, this time or before the agent started"""
 
     def tell(self, type_: str, status: bool, reason: str, message: str, now: str) -> None:
-        """Set a condition; its transition time moves only when `status` does."""
+        """Set a condition, and Ready by all of them; a transition time moves only when its status does."""
+        self._set(type_, status, reason, message, now)
+        wrong = [one for one in self.conditions.values() if one.type != READY and one.status == "False"]
+        if wrong:
+            self._set(READY, False, wrong[0].reason, wrong[0].message, now)
+        elif APPLIED in self.conditions:
+            self._set(READY, True, "Confirmed", "", now)
+        else:
+            self._set(READY, False, "NothingApplied", "no orders of a controller are in force yet", now)
+
+    def _set(self, type_: str, status: bool, reason: str, message: str, now: str) -> None:
         text = "True" if status else "False"
         before = self.conditions.get(type_)
         since = before.last_transition_time if before is not None and before.status == text else now
