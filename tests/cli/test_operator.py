@@ -351,6 +351,37 @@ def test_audit_reads_standard_input_and_keeps_to_what_is_asked(tmp_path, capsys,
     assert "failovers: []" in vipmgr(capsys, "audit", *files, "-o", "yaml", "--since", "2030-01-01T00:00:00Z")[1]
 
 
+def test_audit_tells_which_sessions_fell_and_which_addresses_had_no_next_hop_left(tmp_path, capsys):
+    n1 = Diary("n1")
+    session = {"peer": "tor", "address": "192.0.2.1"}
+    n1.write(1.0, "bgp.session", **session, **{"from": "OPENCONFIRM"}, to="ESTABLISHED")
+    n1.write(1.0, "bgp.announced", vips=["198.51.100.1"])
+    n1.write(10.0, "bgp.session", **session, **{"from": "ESTABLISHED"}, to="IDLE", reason="bfd")
+    n1.write(12.0, "bgp.session", **session, **{"from": "OPENCONFIRM"}, to="ESTABLISHED")
+    (tmp_path / "n1.jsonl").write_bytes(b"\n".join(n1.lines) + b"\n")
+    status, out, _ = vipmgr(capsys, "audit", str(tmp_path / "n1.jsonl"))
+    assert status == 5
+    first, *rest = out.splitlines()
+    assert first == "0 failovers, 0 split brains, 1 times without an owner, 1 BGP sessions lost."
+    rows = {title: rest[rest.index(title) + 2].split("  ")[1:] for title in rest if title.isupper()}
+    assert [word.strip() for word in rows["BGP SESSIONS LOST"] if word] == [
+        "2000ms",
+        "n1",
+        "tor (192.0.2.1)",
+        "bfd",
+        "1",
+    ]
+    assert [word.strip() for word in rows["WITHOUT AN OWNER"] if word] == ["2000ms", "bgp", "n1", "bfd", "198.51.100.1"]
+    found = json.loads(vipmgr(capsys, "audit", str(tmp_path / "n1.jsonl"), "-o", "json")[1])
+    [hop] = found["hops"]
+    assert (hop["node"], hop["left"], hop["cause"], hop["vips"]) == ("n1", [], "bfd", ["198.51.100.1"])
+    assert found["sessions"][0]["until"] > found["sessions"][0]["since"]
+    assert (
+        json.loads(vipmgr(capsys, "audit", str(tmp_path / "n1.jsonl"), "-o", "json", "--instance", "i")[1])["hops"]
+        == []
+    )
+
+
 @pytest.mark.parametrize(
     "words", [["/no/such/file"], ["--since", "yesterday"], ["--clock-error", "5"], ["--node=a", "--node=b"]]
 )

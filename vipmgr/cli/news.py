@@ -9,8 +9,8 @@ from typing import Final
 import msgspec
 
 from vipmgr.cli.output import BOLD, RED, YELLOW, clock_time, dump, paint, shortened
-from vipmgr.cli.verdict import bounds, length, lost, simple
-from vipmgr.core.findings import Failover, Flap, Heard, NoOwner, SplitBrain
+from vipmgr.cli.verdict import bounds, left, length, lost, simple
+from vipmgr.core.findings import Failover, Flap, Heard, HopLoss, NoOwner, SessionLoss, SplitBrain
 from vipmgr.core.ledger import Hole
 from vipmgr.core.news import Finding
 
@@ -19,6 +19,8 @@ NAMES: Final = {
     NoOwner: "noOwner",
     Failover: "failover",
     Flap: "flap",
+    SessionLoss: "sessionLoss",
+    HopLoss: "hopLoss",
     Heard: "heard",
     Hole: "hole",
 }
@@ -44,6 +46,12 @@ def _told(one: Finding, now: float) -> tuple[str, ...]:
         case NoOwner():
             what = f"held by nobody since {one.last}"
             return *_span(one, "NO OWNER", now), one.instance, what, one.cause, shortened(one.vips)
+        case SessionLoss():
+            what = f"{one.node} and {one.peer} ({one.address})"
+            return *_span(one, "BGP SESSION LOST", now), what, one.reason, one.evidence
+        case HopLoss():
+            what = f"{one.node} carries them no more, {left(one)}"
+            return *_span(one, "NEXT HOP LOST", now), what, one.cause, shortened(one.vips)
         case Flap():
             what = f"{one.failovers} moves in {length(one.until - one.since)}: {' '.join(one.nodes)}"
             return clock_time(one.until, now), paint("FLAPPING", YELLOW), one.instance, what
@@ -54,7 +62,7 @@ def _told(one: Finding, now: float) -> tuple[str, ...]:
             return clock_time(now, now), paint("LINES LOST", YELLOW), one.node, lost(one.first, one.last, one.lines)
 
 
-def _span(one: SplitBrain | NoOwner, title: str, now: float) -> tuple[str, str]:
+def _span(one: SplitBrain | NoOwner | SessionLoss | HopLoss, title: str, now: float) -> tuple[str, str]:
     """When it began; or when it ended, and how long it lasted."""
     if one.until is None:
         return clock_time(one.since, now), paint(title, RED)

@@ -10,7 +10,7 @@ import msgspec
 
 from vipmgr.cli.output import BOLD, GREEN, RED, YELLOW, ago, clock_time, iso, paint, shortened, table
 from vipmgr.core.darkness import Dark
-from vipmgr.core.findings import Report
+from vipmgr.core.findings import HopLoss, Report
 
 CLEAN: Final = 0
 SPLIT_BRAIN: Final = 3
@@ -47,8 +47,11 @@ def narrowed(report: Report, *, since: float | None, vip: str, node: str, instan
 
     kept: dict[str, Any] = {
         name: tuple(filter(keeps, getattr(report, name)))
-        for name in ("split_brain", "no_owner", "failovers", "flaps", "contested", "strangers", "holes", "silent")
-    }
+        for name in (
+            "split_brain", "no_owner", "failovers", "sessions", "hops", "flaps", "contested", "strangers", "holes",
+            "silent",
+        )
+    }  # fmt: skip
     held = tuple(
         one for one in report.holders if (not vip or vip in one.vips) and (not instance or one.instance == instance)
     )
@@ -87,6 +90,8 @@ def told(report: Report, now: float) -> Iterator[str]:
     yield from _split(report, now)
     yield from _nobody(report, now)
     yield from _failovers(report, now)
+    yield from _sessions(report, now)
+    yield from _hops(report, now)
     yield from _others(report, now)
     yield from _record(report, now)
 
@@ -103,8 +108,11 @@ def _verdict(report: Report) -> Iterator[str]:
     elif not now and not empty:
         past = len(report.split_brain), len(report.no_owner), len(report.failovers)
         words = f"{past[2]} failovers, {past[0]} split brains, {past[1]} times without an owner"
-        bad = past[0] or past[1]
-        yield paint(f"All {len(report.holders)} instances have one owner now. {words}.", YELLOW if bad else GREEN)
+        down = sum(one.until is None for one in report.sessions)
+        if report.sessions:
+            words += f", {len(report.sessions)} BGP sessions lost" + (f" ({down} still down)" if down else "")
+        owned = f"All {len(report.holders)} instances have one owner now. " if report.holders else ""
+        yield paint(f"{owned}{words}.", YELLOW if past[0] or past[1] or down else GREEN)
 
 
 def _split(report: Report, now: float) -> Iterator[str]:
@@ -152,6 +160,36 @@ def _failovers(report: Report, now: float) -> Iterator[str]:
     yield from _section("FAILOVERS, newest first", ("WHEN", "INSTANCE", "MOVED", "DARK", "WHY", "VIPS"), rows, BOLD)
 
 
+def _sessions(report: Report, now: float) -> Iterator[str]:
+    rows = [
+        (
+            clock_time(one.since, now),
+            "goes on" if one.until is None else length(one.until - one.since),
+            one.node,
+            f"{one.peer} ({one.address})",
+            one.reason,
+            str(one.carried),
+        )
+        for one in reversed(report.sessions)
+    ]
+    yield from _section("BGP SESSIONS LOST", ("SINCE", "LASTED", "NODE", "WITH", "WHY", "ADDRESSES"), rows, BOLD)
+
+
+def _hops(report: Report, now: float) -> Iterator[str]:
+    rows = [
+        (
+            clock_time(one.since, now),
+            "goes on" if one.until is None else length(one.until - one.since),
+            one.node,
+            left(one),
+            one.cause,
+            shortened(one.vips),
+        )
+        for one in reversed(report.hops)
+    ]
+    yield from _section("NEXT HOPS LOST", ("SINCE", "LASTED", "NODE", "LEFT", "WHY", "VIPS"), rows, BOLD)
+
+
 def _others(report: Report, now: float) -> Iterator[str]:
     flaps = [
         (clock_time(one.since, now), length(one.until - one.since), one.instance, str(one.failovers),
@@ -194,6 +232,11 @@ def _record(report: Report, now: float) -> Iterator[str]:
 def _section(title: str, headers: tuple[str, ...], rows: Sequence[tuple[str, ...]], colour: str) -> Iterator[str]:
     if rows:
         yield from ("", paint(title, colour), *table(headers, rows))
+
+
+def left(one: HopLoss) -> str:
+    """How many next hops there still were."""
+    return f"{len(one.left)} left: {', '.join(one.left)}" if one.left else "none left"
 
 
 def lost(first: int, last: int, lines: int) -> str:

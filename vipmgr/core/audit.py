@@ -15,6 +15,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import inf
 
 from vipmgr.core.audit_line import LINES_LOST
@@ -35,9 +36,10 @@ from vipmgr.core.findings import (
     Silent,
     SplitBrain,
 )
-from vipmgr.core.ledger import Ledger, Sighting
+from vipmgr.core.ledger import Boot, Ledger, Sighting
 from vipmgr.core.model import MoveReason
-from vipmgr.core.spells import End, Spell, spells_of
+from vipmgr.core.next_hops import NextHops, Reboot
+from vipmgr.core.spells import End, Spell, lives, spells_of
 
 
 def judge(ledger: Ledger, limits: Limits) -> Report:
@@ -54,6 +56,7 @@ def judge(ledger: Ledger, limits: Limits) -> Report:
     stories = [
         _Story(name, limits, until, sorted(heard[name])).tell(spells) for name, spells in sorted(instances.items())
     ]
+    hops = NextHops(limits.clock_error).tell(ledger.bgp_rows(), _reboots(ledger), ahead, until)
     failovers = sorted((one for story in stories for one in story.failovers), key=lambda one: (one.at, one.instance))
     return Report(
         begins=min((boot.first_at for boot in boots), default=0.0),
@@ -64,9 +67,13 @@ def judge(ledger: Ledger, limits: Limits) -> Report:
         clock_error=limits.clock_error,
         holders=tuple(story.holder() for story in stories if story.spells),
         split_brain=tuple(sorted((one for story in stories for one in story.splits), key=lambda one: one.since)),
-        no_owner=tuple(sorted((one for story in stories for one in story.empty), key=lambda one: one.since)),
+        no_owner=tuple(
+            sorted([*hops.dark, *(one for story in stories for one in story.empty)], key=lambda one: one.since)
+        ),
         failovers=tuple(failovers),
         flaps=tuple(_flaps(failovers, limits)),
+        sessions=tuple(hops.sessions),
+        hops=tuple(hops.hops),
         contested=tuple(_group(ledger.contested)),
         strangers=tuple(_group(ledger.strangers)),
         holes=tuple(ledger.holes()),
@@ -255,6 +262,17 @@ def _flaps(failovers: Iterable[Failover], limits: Limits) -> Iterable[Flap]:
                 nodes = tuple(sorted({name for one in run for name in (one.source, one.target)}))
                 yield Flap(run[0].at, run[-1].at, instance, len(run), nodes)
             run = [move] if move is not None else []
+
+
+def _reboots(ledger: Ledger) -> Iterable[Reboot]:
+    by_node: dict[str, list[Boot]] = defaultdict(list)
+    for boot in sorted(ledger.boots.values(), key=lambda one: one.first_at):
+        by_node[boot.node].append(boot)
+    for node, boots in by_node.items():
+        life = lives(boots)
+        for before, after in pairwise(boots):
+            if life[before.boot] != life[after.boot]:
+                yield Reboot(node, before.last)
 
 
 def _group(sightings: Iterable[Sighting]) -> Iterable[Heard]:

@@ -13,6 +13,7 @@ NODE_LOST: Final = "node-lost"
 NODE_REBOOTED: Final = "node-rebooted"
 PARTITION: Final = "partition"
 STILL_MASTER: Final = "still going on"
+BGP: Final = "bgp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,10 @@ class SplitBrain(NamedTuple):
 
 
 class NoOwner(NamedTuple):
-    """`until`: None while nobody holds it. `cause`: why the last owner let go. `line`: that told when it was MASTER."""
+    """`until`: None while nobody holds it. `cause`: why the last owner let go. `line`: that told when it was MASTER.
+
+    `instance` is BGP where it was the last next hop that went: no node announced it in a session that stood.
+    """
 
     since: float
     until: float | None
@@ -101,6 +105,41 @@ class Silent(NamedTuple):
     held: tuple[str, ...]
 
 
+class SessionLoss(NamedTuple):
+    """A BGP session that fell. `until`: None while it is down. `carried`: addresses the node announced then."""
+
+    since: float
+    until: float | None
+    node: str
+    peer: str
+    address: str
+    reason: str
+    evidence: str
+    carried: int
+    line: str
+
+    @property
+    def instance(self) -> str:
+        return BGP
+
+
+class HopLoss(NamedTuple):
+    """Addresses that lost `node` as a next hop, and the nodes `left`. `until`: when it carried them again; None: not
+    yet. `cause`: why its session fell, or it withdrew them."""
+
+    since: float
+    until: float | None
+    node: str
+    left: tuple[str, ...]
+    cause: str
+    vips: tuple[str, ...]
+    line: str
+
+    @property
+    def instance(self) -> str:
+        return BGP
+
+
 class Holder(NamedTuple):
     instance: str
     nodes: tuple[str, ...]
@@ -123,6 +162,8 @@ class Report:
     no_owner: tuple[NoOwner, ...] = ()
     failovers: tuple[Failover, ...] = ()
     flaps: tuple[Flap, ...] = ()
+    sessions: tuple[SessionLoss, ...] = ()
+    hops: tuple[HopLoss, ...] = ()
     contested: tuple[Heard, ...] = ()
     strangers: tuple[Heard, ...] = ()
     holes: tuple[Hole, ...] = ()

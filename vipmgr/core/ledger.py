@@ -14,6 +14,7 @@ from math import inf
 from typing import Final, NamedTuple
 
 from vipmgr.core.audit_line import LINES_LOST, AuditLine, Event
+from vipmgr.core.bgp_record import BgpRecord, BgpRow
 from vipmgr.core.keepalived_words import State
 
 CLOCK_STEP: Final = 0.05
@@ -148,6 +149,7 @@ class Ledger:
         self.contested: list[Sighting] = []
         self.strangers: list[Sighting] = []
         self._rows: list[tuple[Row, float]] = []
+        self._bgp = BgpRecord()
         self._said_lost: list[Hole] = []
         self._texts: dict[str, str] = {}
         self._vips: dict[str, tuple[str, ...]] = {}
@@ -175,6 +177,8 @@ class Ledger:
             self._rows.append((self._row(line, at), line.monotonic))
         elif event == Event.CONTESTED:
             self.contested.append(Sighting(at, boot.node, self._same(line.instance), line.source))
+        elif self._bgp.add(line, at):
+            return
         elif event == Event.STRANGER:
             self.strangers.append(Sighting(at, boot.node, f"{line.interface} VRID {line.vrid}", line.source))
         elif event == Event.LAYER2_STRANGER:
@@ -192,10 +196,20 @@ class Ledger:
 
     def rows(self) -> Iterator[Row]:
         """In the order of arrival, times on its run's newest clock (as written, when that was never set)."""
-        shifted = {key: boot.offset for key, boot in self.boots.items() if len(boot.clocks) > 1}
+        shifted = self._shifted()
         for row, monotonic in self._rows:
             offset = shifted.get((row.node, row.boot)) if shifted else None
             yield row if offset is None or not monotonic else row._replace(at=monotonic + offset)
+
+    def bgp_rows(self) -> list[BgpRow]:
+        """By node, in the order in which it wrote them."""
+        first = {key: boot.first_at for key, boot in self.boots.items()}
+        return sorted(self._bgp.rows(self._shifted()), key=lambda row: (first[row.node, row.boot], row.seq))
+
+    def _shifted(self) -> dict[tuple[str, str], float]:
+        """(node, boot) -> wall clock minus monotonic clock, of runs in which the clock was set."""
+        found = ((key, boot.offset) for key, boot in self.boots.items() if len(boot.clocks) > 1)
+        return {key: offset for key, offset in found if offset is not None}
 
     def holes(self) -> list[Hole]:
         found = list(self._said_lost)
@@ -233,6 +247,7 @@ class Ledger:
         self._rows = [*self._present(older), *(pair for pair in self._rows if pair[0].at >= cut)]
         self.contested = [one for one in self.contested if one.at >= cut]
         self.strangers = [one for one in self.strangers if one.at >= cut]
+        self._bgp.forget(cut)
         self._texts = {}
 
     def _present(self, older: list[tuple[Row, float]]) -> Iterator[tuple[Row, float]]:

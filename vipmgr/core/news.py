@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from math import inf
 from typing import Final
 
-from vipmgr.core.findings import Failover, Flap, Heard, NoOwner, Report, SplitBrain
+from vipmgr.core.findings import Failover, Flap, Heard, HopLoss, NoOwner, Report, SessionLoss, SplitBrain
 from vipmgr.core.ledger import Hole
 
-Finding = SplitBrain | NoOwner | Failover | Flap | Heard | Hole
+Finding = SplitBrain | NoOwner | Failover | Flap | SessionLoss | HopLoss | Heard | Hole
 
 HEARD_AGAIN: Final = 600.0
 """Seconds of silence after which another speaker is news again."""
@@ -51,9 +51,14 @@ def _keyed(report: Report) -> Iterator[tuple[float, tuple[object, ...], Finding]
     for split in report.split_brain:
         yield split.until or split.since, (SplitBrain, split.instance, split.line, split.until is None), split
     for empty in report.no_owner:
-        yield empty.until or empty.since, (NoOwner, empty.instance, empty.line, empty.until is None), empty
+        about = empty.instance, empty.vips[:1], empty.line
+        yield empty.until or empty.since, (NoOwner, *about, empty.until is None), empty
     for move in report.failovers:
         yield move.at, (Failover, move.instance, move.line), move
+    for fell in report.sessions:
+        yield fell.until or fell.since, (SessionLoss, fell.address, fell.line, fell.until is None), fell
+    for hop in report.hops:
+        yield hop.until or hop.since, (HopLoss, hop.vips[0], hop.line, hop.until is None), hop
     for flap in report.flaps:
         yield flap.until, (Flap, flap.instance), flap
     for heard in (*report.contested, *report.strangers):

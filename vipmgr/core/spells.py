@@ -74,7 +74,7 @@ def spells_of(ledger: Ledger) -> dict[str, list[Spell]]:
         boots = sorted((one for one in ledger.boots.values() if one.node == node), key=lambda one: one.first_at)
         rank = {one.boot: number for number, one in enumerate(boots)}
         rows.sort(key=lambda row: (rank[row.boot], row.seq, row.at))
-        reader = _NodeReader({one.boot: one for one in boots}, _lives(boots))
+        reader = _NodeReader({one.boot: one for one in boots}, lives(boots))
         for row in rows:
             reader.read(row)
         reader.close_former_lives(boots)
@@ -85,17 +85,17 @@ def spells_of(ledger: Ledger) -> dict[str, list[Spell]]:
     return dict(found)
 
 
-def _lives(boots: Sequence[Boot]) -> dict[str, int]:
+def lives(boots: Iterable[Boot]) -> dict[str, int]:
     """boot -> which life of the machine it belongs to: the monotonic clock begins anew with each."""
-    lives: dict[str, int] = {}
+    found: dict[str, int] = {}
     life, newest = 0, -inf
     for boot in boots:
         first = min((setting[1] for setting in boot.clocks), default=inf)
         if first < newest:
             life, newest = life + 1, -inf
         newest = max([newest, *(setting[2] for setting in boot.clocks)])
-        lives[boot.boot] = life
-    return lives
+        found[boot.boot] = life
+    return found
 
 
 class _NodeReader:

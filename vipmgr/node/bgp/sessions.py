@@ -126,9 +126,12 @@ class Sessions:
 
 
 def _kept_seconds(peer: NodeBgpPeer) -> int:
-    """How long the router is asked to keep our routes while gobgpd restarts (RFC 4724); 0: not at all."""
+    """How long the router is asked to keep our routes while gobgpd restarts (RFC 4724); 0: not at all.
+
+    BFD falls with gobgpd, and takes the routes with it whatever was agreed.
+    """
     graceful = peer.graceful_restart
-    if graceful is None or graceful.helper_only:
+    if graceful is None or graceful.helper_only or peer.bfd is not None:
         return 0
     return graceful.restart_time or peer.hold_time
 
