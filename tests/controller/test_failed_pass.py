@@ -137,7 +137,9 @@ async def test_a_refused_service_that_is_no_load_balancer_any_more_keeps_no_cond
         if while_running:
             await cluster.edit("refused", {"spec": {"type": "ClusterIP"}})
             await cluster.untouched("refused")
+            assert not (await cluster.get("refused")).status.conditions
     if not while_running:
         await cluster.edit("refused", {"spec": {"type": "ClusterIP"}})
         async with running(server):
             await cluster.untouched("refused")
+            assert not (await cluster.get("refused")).status.conditions

@@ -239,6 +239,7 @@ async def test_an_outage_of_the_server_is_survived(server: ApiServer, cluster: C
         server.faults.heal()
         await cluster.service("a", "pool")
         await cluster.has("a", "10.0.0.1")
+        assert controller.leading
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5])

@@ -99,6 +99,7 @@ def test_a_dual_stack_instance_brings_both_families_up_and_down_together(tmp_pat
         until(lambda: not any(master.holds(vip) for vip in vips), "both families down")
         other = nodes[settle(nodes)]
         until(lambda: all(other.holds(vip) for vip in vips), "both families up elsewhere")
+        assert not any(master.holds(vip) for vip in vips)
 
 
 def test_a_full_fifo_that_nobody_reads_holds_no_failover_up(tmp_path: Path) -> None:
@@ -113,3 +114,4 @@ def test_a_full_fifo_that_nobody_reads_holds_no_failover_up(tmp_path: Path) -> N
         until(lambda: not nodes[master].holds("10.0.9.5"), "the drained one does not", 2)
         nodes[master].reload(rendered("one-vip")[master])
         until(lambda: "Reload complete" in nodes[master].log(), "keepalived takes a reload", 5)
+        assert sum(node.holds("10.0.9.5") for node in nodes.values()) == 1

@@ -132,6 +132,7 @@ def test_a_track_file_and_a_stop_are_told_with_their_reasons(pair):
     n2.wait("MASTER", "priority-zero-received" if detail else "advertisement-timeout")
     n2.node.stop()
     n2.wait("STOP", "stopped")
+    assert [state for state, _ in n2.moves[-2:]] == ["MASTER", "STOP"]
 
 
 def test_a_killed_child_is_told_as_a_death(pair):
@@ -139,7 +140,8 @@ def test_a_killed_child_is_told_as_a_death(pair):
     parent = psutil.Process(n1.node.process.pid)
     parent.children()[0].kill()
     until(lambda: ("STOP", "keepalived-died") in n1.moves or ("BACKUP", "keepalived-died") in n1.moves, "the death")
-    until(lambda: n1.moves[-1][0] == "MASTER" or n1.moves[-1][0] == "BACKUP", "its successor")
+    until(lambda: n1.moves[-1][0] in ("MASTER", "BACKUP"), "its successor")
+    assert [reason for _, reason in n1.moves].count("keepalived-died") == 1
 
 
 def test_two_masters_that_meet_again_hear_each_other(pair):

@@ -80,4 +80,8 @@ async def test_events_of_cluster_objects_live_in_default(client: Client) -> None
 
 async def test_losing_an_event_stops_nobody(server: ApiServer, client: Client) -> None:
     server.faults.set(refuse=True)
-    await recorder(client, Clock()).record(SERVICE, "Normal", "VIPMoved", "Failover", "moved")
+    one = recorder(client, Clock())
+    await one.record(SERVICE, "Normal", "VIPMoved", "Failover", "moved")
+    server.faults.heal()
+    await one.record(SERVICE, "Normal", "VIPMoved", "Failover", "moved again")
+    assert [event.note for event in await events(client)] == ["moved again"]

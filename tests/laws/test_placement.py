@@ -59,6 +59,7 @@ def check_members(world: Fleet) -> None:
 def test_vrids_and_anchors_are_unique_on_a_segment(policies, nodes, addresses):
     world = world_of(policies, nodes, addresses)
     world.rest(3)
+    assert {instance.eip for instance in world.register.values()} == set(world.pools)
     check_vrids(world)
     check_members(world)
 
