@@ -20,7 +20,7 @@ from math import inf
 
 from vipmgr.core.audit_line import LINES_LOST
 from vipmgr.core.clocks import align, compare
-from vipmgr.core.darkness import dark_time, timers
+from vipmgr.core.darkness import KILLED, dark_time, timers
 from vipmgr.core.findings import (
     NODE_LOST,
     NODE_REBOOTED,
@@ -228,8 +228,8 @@ def _cause(old: Spell, *, overlapping: bool) -> str:
         return old.reason or MoveReason.UNKNOWN
     if old.ending is End.OPEN:
         return NODE_LOST
-    if old.over is not None and old.over.reason == MoveReason.DIED:
-        return MoveReason.DIED
+    if old.over is not None and old.over.reason in KILLED:
+        return old.over.reason
     return NODE_REBOOTED if old.anew else LINES_LOST
 
 

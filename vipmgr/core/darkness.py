@@ -7,6 +7,10 @@
 The old master died somewhere between its last advert and the next one it owed, so a silent death is dark for 2A + skew
 to 3A + skew: measured by the new master's timer alone, no clock is compared. Where both nodes wrote a line the two
 times are compared too, as far as their clocks agree, and narrow the bounds.
+
+Who takes a layer2 address over has asked the owner all the time, and its line says for how long it got no answer. When
+the owner's agent alone died or hung, its kernel went on taking what is sent to its MAC: neighbours that know it may
+have noticed nothing.
 """
 
 from __future__ import annotations
@@ -30,6 +34,10 @@ SAYS_GOODBYE: Final = frozenset(
 """Ends that keepalived announces with an advert of priority 0. A cut link cannot, a killed process does not."""
 
 
+KILLED: Final = frozenset({MoveReason.DIED, MoveReason.AGENT_DIED})
+"""The process was gone, the node was not."""
+
+
 class Dark(NamedTuple):
     """Milliseconds, at least and at most."""
 
@@ -48,16 +56,17 @@ def timers(old: Spell, new: Spell) -> tuple[float, float]:
 def dark_time(old: Spell, new: Spell, clock_error: float, *, overlapping: bool) -> Dark | None:
     """`overlapping`: the old master lived on and did not hear the new one. None: nothing tells."""
     advert, skew = timers(old, new)
+    silent = _silence(old, new)
     if old.ending is not End.OWN or overlapping:
-        killed = old.over is not None and old.over.reason == MoveReason.DIED
-        return _ms(0.0 if killed else 2 * advert + skew, 3 * advert + skew) if advert else None
+        killed = old.over is not None and old.over.reason in KILLED
+        return _ms(0.0 if killed else silent[0], silent[1]) if advert else None
     error = clock_error + max(old.precision, new.precision)
     low, high = max(0.0, new.start - old.end - error), max(0.0, new.start - old.end + error)
     if not advert:
         return _ms(low, high)
-    if old.reason == MoveReason.HIGHER_PRIORITY and _timed_out(new):
+    if old.reason == MoveReason.AGENT_HUNG or (old.reason == MoveReason.HIGHER_PRIORITY and _timed_out(new)):
         # it lived, but not for the new one, which the old then heard of: some may have reached it all the time
-        return _ms(0.0, 3 * advert + skew)
+        return _ms(0.0, silent[1])
     if old.reason == MoveReason.HIGHER_PRIORITY:
         return _ms(0.0, advert)
     if old.node == new.node:
@@ -68,7 +77,18 @@ def dark_time(old: Spell, new: Spell, clock_error: float, *, overlapping: bool) 
     if old.reason in SAYS_GOODBYE:
         told = new.begun is not None and new.begun.priority > 0
         return _ms(max(low, skew) if told else low, max(high, skew))
-    return _narrow((2 * advert + skew, 3 * advert + skew), (low, high))
+    return _narrow(silent, (low, high))
+
+
+def _silence(old: Spell, new: Spell) -> tuple[float, float]:
+    """Seconds, at least and at most, that a silent old master was dark, as the new one knows; by its timers, if by no
+    questions of its own. One that never heard the old one knows no most: it is the time since that wrote its last line.
+    """
+    advert, skew = timers(old, new)
+    least, most = new.begun.dark if new.begun is not None else (None, None)
+    if least is None:
+        return 2 * advert + skew, 3 * advert + skew
+    return least / 1000, most / 1000 if most is not None else max(least / 1000, new.start - old.alive_until)
 
 
 def _timed_out(new: Spell) -> bool:

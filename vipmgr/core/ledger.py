@@ -16,13 +16,18 @@ from typing import Final, NamedTuple
 from vipmgr.core.audit_line import LINES_LOST, AuditLine, Event
 from vipmgr.core.bgp_record import BgpRecord, BgpRow
 from vipmgr.core.keepalived_words import State
+from vipmgr.core.model import MoveReason
 
 CLOCK_STEP: Final = 0.05
 """Seconds by which wall and monotonic clock must part to count as a step; slewing moves them far less per line."""
 
 
 class Row(NamedTuple):
-    """A transition; or, with instance "", the start of another keepalived: what the one before held is over."""
+    """A transition; or, with instance "", the start of another keepalived or agent: what the one before held is over.
+
+    `layer2`: the agent itself answers for it; without, keepalived. `dark`: milliseconds without an answer before this,
+    at least and at most, by the node's own questions.
+    """
 
     at: float
     seq: int
@@ -37,6 +42,8 @@ class Row(NamedTuple):
     reason: str
     evidence: str
     precision: float
+    layer2: bool = False
+    dark: tuple[float | None, float | None] = (None, None)
 
 
 class Sighting(NamedTuple):
@@ -174,7 +181,8 @@ class Ledger:
     def _take(self, line: AuditLine, boot: Boot, at: float) -> None:
         event = line.event
         if event in (Event.TRANSITION, Event.LAYER2_TRANSITION):
-            self._rows.append((self._row(line, at), line.monotonic))
+            ago = at - line.since.timestamp() if line.since is not None else 0.0
+            self._rows.append((self._row(line, at - ago), line.monotonic - ago))
         elif event == Event.CONTESTED:
             self.contested.append(Sighting(at, boot.node, self._same(line.instance), line.source))
         elif self._bgp.add(line, at):
@@ -188,6 +196,8 @@ class Ledger:
             self._rows.append((self._row(line, at)._replace(instance="", was="", now=""), line.monotonic))
         elif event == Event.AGENT_STARTED:
             boot.previous = line.previous_boot, line.previous_seq
+            began = self._row(line, at)._replace(reason=MoveReason.AGENT_DIED, layer2=True)
+            self._rows.append((began, line.monotonic))
         elif event == Event.GAP:
             self._said_lost.append(Hole(boot.node, boot.boot, 0, 0, 1))
             if line.instance and line.since is not None:
@@ -283,6 +293,8 @@ class Ledger:
             same(line.reason),
             same(line.evidence),
             line.precision,
+            line.event == Event.LAYER2_TRANSITION,
+            (line.dark_at_least_ms, line.dark_at_most_ms),
         )
 
     def _same(self, text: str) -> str:

@@ -2,7 +2,7 @@
 
 A spell ends by the node's own line (OWN), or a later line of that node shows that it had ended before (LATER: the
 machine or keepalived was started again, lines are lost), or nothing of that node says so (OPEN). keepalived outlives
-the agent, so a new run of the agent ends nothing by itself.
+the agent, so a new run of the agent ends nothing by itself but what the agent answered for itself (layer2).
 """
 
 from __future__ import annotations
@@ -60,6 +60,11 @@ class Spell:
         return f"{self.node}/{self.boot}/{self.seq}" if self.seq else f"{self.node}@{self.start:.3f}"
 
     @property
+    def layer2(self) -> bool:
+        """The agent itself answered."""
+        return self.known is not None and self.known.layer2
+
+    @property
     def known(self) -> Row | None:
         return self.begun or self.over
 
@@ -111,8 +116,9 @@ class _NodeReader:
         """Rows must come in the order in which the node wrote them."""
         if not row.instance:
             # within one run the agent sees the death, and says so for each instance
-            for instance in [name for name, spell in self._open.items() if spell.boot != row.boot]:
-                self._close(instance, row, End.LATER)
+            for instance, spell in list(self._open.items()):
+                if spell.boot != row.boot and spell.layer2 is row.layer2 and not self._rebooted(spell, row):
+                    self._close(instance, row, End.LATER)
             return
         if row.was == State.MASTER:
             self._end(row)
@@ -135,6 +141,9 @@ class _NodeReader:
                 spell.end, spell.ending, spell.anew = max(anew.first_at, spell.start), End.LATER, True
                 del self._open[instance]
 
+    def _rebooted(self, spell: Spell, row: Row) -> bool:
+        return self._lives[spell.boot] != self._lives[row.boot]
+
     def _begin(self, row: Row, start: float, begun: Row | None) -> Spell:
         boot = self._boots[row.boot]
         whole = all(high < row.seq for _, high in boot.missing)
@@ -156,9 +165,7 @@ class _NodeReader:
 
     def _close(self, instance: str, row: Row, ending: End) -> None:
         spell = self._open.pop(instance)
-        if spell.boot != row.boot and (
-            self._lives[spell.boot] != self._lives[row.boot] or row.reason == MoveReason.DIED
-        ):
+        if spell.boot != row.boot and (self._rebooted(spell, row) or row.reason == MoveReason.DIED):
             ending = End.LATER  # it ended while no agent was there to see when
         spell.end, spell.ending, spell.over = max(row.at, spell.start), ending, row
         spell.precision = max(spell.precision, row.precision)

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from vipmgr.core.audit import judge
 from vipmgr.core.audit_line import Event, read_line
 from vipmgr.core.bgp_report import ESTABLISHED
-from vipmgr.core.darkness import Dark
+from vipmgr.core.darkness import KILLED, Dark
 from vipmgr.core.findings import PARTITION, Failover, Limits, Report, SplitBrain
 from vipmgr.core.ledger import Ledger
 from vipmgr.core.model import MoveReason
@@ -25,7 +25,7 @@ TOLERANCE_MS: Final = 25.0
 
 NOTICE_SECONDS: Final = 1.0
 """until a node, too, has noticed what its router noticed, and its agent has heard of it"""
-ANSWERS_ON: Final = frozenset({PARTITION, MoveReason.DIED})
+ANSWERS_ON: Final = frozenset({PARTITION, MoveReason.AGENT_HUNG, *KILLED})
 """Causes after which the old master's kernel may go on answering: dark for less than the timers say, or not at all."""
 
 
