@@ -9,8 +9,15 @@ from vipmgr.core.findings import NODE_REBOOTED, Limits
 VIPS = ["198.51.100.1", "198.51.100.2"]
 
 
-def rise(diary, at, peer="tor", kept=0):
-    line = {"peer": peer, "address": f"addr-{peer}", "from": "OPENCONFIRM", "to": "ESTABLISHED", "keptSeconds": kept}
+def rise(diary, at, peer="tor", kept=0, families=()):
+    line = {
+        "families": families,
+        "peer": peer,
+        "address": f"addr-{peer}",
+        "from": "OPENCONFIRM",
+        "to": "ESTABLISHED",
+        "keptSeconds": kept,
+    }
     diary.write(at, "bgp.session", **line)
 
 
@@ -86,6 +93,15 @@ def test_a_second_session_of_the_node_keeps_it_a_next_hop():
     report = report_of(n1)
     assert len(report.sessions) == 1
     assert report.hops == report.no_owner == ()
+
+
+def test_an_address_is_lost_with_the_last_session_of_its_family():
+    n1 = Diary("n1")
+    rise(n1, 0.5, families=["IPv4"])
+    rise(n1, 0.5, peer="spine", families=["IPv6"])
+    announce(n1, 1.0, ["198.51.100.1", "2001:db8::1"])
+    fall(n1, 10.0)
+    assert [one[-1] for one in hops(report_of(n1))] == [("198.51.100.1",)]
 
 
 def test_an_address_for_one_peer_is_lost_with_that_peers_session():

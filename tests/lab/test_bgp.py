@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from vipmgr.core.bgp_loss import Loss
 from vipmgr.lab.client import Lab
 from vipmgr.lab.control import LabError
 from vipmgr.lab.routers import Bird, Frr, Heard
+from vipmgr.lab.verdicts import audit
 
 pytestmark = pytest.mark.lab
 PASSWORD = "open-sesame"  # noqa: S105 - made up
@@ -323,7 +325,38 @@ def test_bfd_notices_a_silent_cut_again_and_again(lab, router, vips):
         lab.wait(lambda: V4["n2"] not in router.next_hops(f"{vips[0]}/32"), "its routes are gone")
         took = (time.time_ns() - began) / 1e6
         lab.fault("heal", "n2")
+        lab.wait(lambda: sessions(lab)["n2", "over4"].get("reason") == Loss.BFD, "the node says why")
+        assert {*reasons(lab, "n2")} <= {*Loss}
+        assert reasons(lab, "n2")[-1] == Loss.BFD
         assert took <= 1000  # asking the router is most of it; without BFD it is the hold time, 9 s
+
+
+def test_the_audit_tells_which_session_fell_why_and_what_it_carried(lab, router, vips):
+    v4, v6 = vips
+    all_standing(lab)
+    lab.wait(lambda: announced(router, vips) and router.bfd_up() == 3, "all are there, with BFD", 30)
+    began = lab.fault("silent-cut", "n2") / 1e9
+    lab.wait(lambda: V4["n2"] not in router.next_hops(f"{v4}/32"), "its routes are gone")
+    lab.fault("heal", "n2")
+    all_standing(lab)
+
+    def lost():
+        report = audit(lab.audit_text())
+        found = [one for one in report.hops if one.since >= began and one.until is not None and one.vips == (v4,)]
+        return found and (report, found[0])
+
+    report, hop = lab.wait(lost, "n2 is a next hop again")
+    assert (hop.node, hop.left) == ("n2", ("n1", "n3"))
+    assert hop.until - hop.since < 30
+    fell = {one.node: one.carried for one in report.sessions if one.since >= began and one.peer == "over4"}
+    assert fell == {"n2": 2}
+    assert not [one for one in report.no_owner if {v4, v6} & set(one.vips)]
+
+
+def reasons(lab, node):
+    """Of every session that node lost, as its audit lines have it."""
+    lines = [json.loads(line) for line in lab.log(node, "agent").splitlines() if '"bgp.session"' in line]
+    return [line["reason"] for line in lines if line["from"] == "ESTABLISHED"]
 
 
 def test_a_dead_node_is_left_out_and_comes_back(lab, router, vips):
@@ -366,6 +399,7 @@ def test_a_gobgpd_that_restarts_gracefully_costs_no_packet(lab, router, vips, fa
                     break
             else:
                 raise LabError(f"{node} is not back")
+            assert Loss.ENDED in reasons(lab, node)
         lab.wait(lambda: announced(router, vips), "all are back", 40)
         assert prober.dark_ms(vip) == 0
 

@@ -52,14 +52,14 @@ class AuditLine(Wire, kw_only=True):
     """The writer says what happened; the journal adds when, where and which (`time` to `seq`).
 
     `from_`/`to` are core.keepalived_words.State names (a session's: GoBGP's), `reason` a core.model.MoveReason (a
-    session's: why it fell), `source` the address of another speaker, `instance` of a layer2 line its address. `peers`:
-    to whom the addresses are announced; empty: to all. `kept_seconds`: how long the router was asked to keep our routes
-    while gobgpd restarts.
-    `instances`: all that the event touched. `routes`, `sessions`: what gobgpd held when it was found. An audit.gap is a
-    transition whose own line was missed: keepalived itself gives the time, `since`; that of a layer2 line is when an
-    agent that hung answered last. `dark_at_least_ms`, `dark_at_most_ms`: for how long nobody had answered for a layer2
-    address before this node did, by its own questions. `precision`: seconds by which `time` may be early (a keepalived
-    log counts whole seconds); 0 for our own lines.
+    session's: why it fell), `source` the address of another speaker, `instance` of a layer2 line its address.
+    `instances`: all that the event touched. An audit.gap is a transition whose own line was missed: keepalived itself
+    gives the time, `since`. `precision`: seconds by which `time` may be early (a keepalived log counts whole seconds);
+    0 for our own lines.
+
+    BGP: `peers`: to whom addresses are announced; empty: to all. `families`: of the addresses a session carries.
+    `kept_seconds`: how long the router was asked to keep our routes while gobgpd restarts. `routes`, `sessions`: what
+    gobgpd held when it was found.
     """
 
     time: datetime = _UNSTAMPED
@@ -77,6 +77,7 @@ class AuditLine(Wire, kw_only=True):
     address: str = ""
     asn: int = 0
     peers: tuple[str, ...] = ()
+    families: tuple[str, ...] = ()
     kept_seconds: int = 0
     from_: str = msgspec.field(name="from", default="")
     to: str = ""

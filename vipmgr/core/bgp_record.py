@@ -26,6 +26,7 @@ class BgpRow(NamedTuple):
     fresh: bool
     vips: tuple[str, ...]
     peers: tuple[str, ...]
+    families: tuple[str, ...]
     kept: int
     reason: str
     evidence: str
@@ -51,6 +52,7 @@ class BgpRecord:
             line.event == Event.GOBGPD_FOUND and not line.sessions,
             line.vips,
             line.peers,
+            line.families,
             line.kept_seconds,
             line.reason,
             line.evidence,

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from vipmgr.core.audit_line import Event
 from vipmgr.core.bgp_record import GOBGPD_ENDED, BgpRow
 from vipmgr.core.findings import BGP, NODE_REBOOTED, HopLoss, NoOwner, SessionLoss
-from vipmgr.core.model import MoveReason
+from vipmgr.core.model import Family, MoveReason
 
 
 class Reboot(NamedTuple):
@@ -55,13 +55,17 @@ class _Node:
     """which HopLosses are open"""
 
     def carries(self, vips: Iterable[str]) -> set[str]:
-        peers = {row.peer for row in self.up.values()} | {row.peer for row, _ in self.kept.values()}
-        return {
-            vip
-            for vip in vips
-            if (wanted := self.announced.get(vip)) is not None
-            and (not peers.isdisjoint(wanted) if wanted else bool(peers))
+        sessions = [*self.up.values(), *(row for row, _ in self.kept.values())]
+        by_family = {
+            family: {row.peer for row in sessions if not row.families or family in row.families} for family in Family
         }
+        found = set()
+        for vip in vips:
+            wanted = self.announced.get(vip)
+            peers = by_family[Family.IPV6 if ":" in vip else Family.IPV4]
+            if wanted is not None and (not peers.isdisjoint(wanted) if wanted else peers):
+                found.add(vip)
+        return found
 
 
 class NextHops:

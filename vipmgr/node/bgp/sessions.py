@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from vipmgr.core.audit_line import AuditLine, Event
+from vipmgr.core.bgp_loss import Loss, Tally, why
 from vipmgr.core.bgp_report import ESTABLISHED
 from vipmgr.core.node_bgp import NodeBgpPeer, NodeBgpSession
 from vipmgr.node.bgp import gobgp_pb2 as pb
 from vipmgr.node.journal import Journal, utc
 
+_RESET_SECONDS: Final = 2.0
+"""a loss so soon after a change of settings is of it"""
 NOBODY: Final = "invalid IP"
 """the address of the first event of a watch"""
 _UNDER_WAY: Final = ("OPENSENT", "OPENCONFIRM", ESTABLISHED)
@@ -34,7 +37,8 @@ class Sessions:
         self._journal = journal
         self._known: dict[str, _Session] = {}
         self._names: dict[str, str] = {}
-        self._kept: dict[str, int] = {}
+        self._planned: dict[str, NodeBgpPeer] = {}
+        self._told: dict[str, float] = {}
         self.changes = 0
         self.fallen: set[str] = set()
         """addresses of sessions that went down while they stood or came up; whoever reads it clears it"""
@@ -42,28 +46,41 @@ class Sessions:
     def expect(self, peers: Sequence[NodeBgpPeer]) -> None:
         """The sessions of the plan; others are forgotten."""
         self._names = {peer.address: peer.name for peer in peers}
-        self._kept = {peer.address: _kept_seconds(peer) for peer in peers}
+        self._planned = {peer.address: peer for peer in peers}
         for address in self._known.keys() - self._names.keys():
-            self._leave(address, "deconfigured")
+            self._leave(address, Loss.DECONFIGURED)
             del self._known[address]
 
-    def heard(self, peer: pb.Peer, *, listed: bool = False) -> bool:
-        address = peer.state.neighbor_address or peer.conf.neighbor_address
+    def falls(self, event: pb.Peer) -> bool:
+        """Whether a session that stood does not any more: its counters say why, as long as it is not made anew."""
+        known = self._known.get(_address(event))
+        return known is not None and known.state == ESTABLISHED and _state(event) != ESTABLISHED
+
+    def reconfigured(self, address: str) -> None:
+        """It was told other settings just now."""
+        self._told[address] = time.monotonic()
+
+    def heard(self, peer: pb.Peer, *, listed: bool = False, counted: pb.Peer | None = None) -> bool:
+        """`counted`: as listed right after an event."""
+        address = _address(peer)
         if address == NOBODY or address not in self._names:
             return False
-        state = pb.PeerState.SessionState.Name(peer.state.session_state).removeprefix("SESSION_STATE_")
+        state = _state(peer)
         known = self._known.setdefault(address, _Session("IDLE", time.time()))
+        before = known.last
         if listed:
-            known.last = peer
+            known.last = counted = peer
         if state == known.state:
             return False
-        self._moved(address, known, state, peer)
+        told = time.monotonic() - self._told.get(address, -_RESET_SECONDS) < _RESET_SECONDS
+        reason = Loss.RECONFIGURED if told else why(_tally(before), _tally(counted))
+        self._moved(address, known, state, peer, reason)
         return True
 
-    def lost_all(self, reason: str) -> None:
+    def lost_all(self) -> None:
         """gobgpd is gone, and every session with it."""
         for address in self._known:
-            self._leave(address, reason)
+            self._leave(address, Loss.ENDED)
 
     def up(self) -> int:
         return sum(one.state == ESTABLISHED for one in self._known.values())
@@ -97,7 +114,7 @@ class Sessions:
             if address in self._names and one.last is not None
         }
 
-    def _moved(self, address: str, known: _Session, state: str, peer: pb.Peer) -> None:
+    def _moved(self, address: str, known: _Session, state: str, peer: pb.Peer, reason: Loss) -> None:
         before, known.state = known.state, state
         if state == "IDLE" and before in _UNDER_WAY:
             self.fallen.add(address)
@@ -107,14 +124,15 @@ class Sessions:
         self.changes += 1
         line = AuditLine(event=Event.BGP_SESSION, peer=self._names[address], address=address, from_=before, to=state)
         if state == ESTABLISHED:
-            line.asn, line.kept_seconds = peer.state.peer_asn, self._kept[address]
+            planned = self._planned[address]
+            line.asn, line.kept_seconds = peer.state.peer_asn, _kept_seconds(planned)
+            line.families = tuple(one.family for one in planned.families)
         else:
             known.losses += 1
-            known.reason = _why(peer)
-            line.reason, line.evidence = known.reason, peer.state.disconnect_message
+            known.reason = line.reason = reason
         self._journal.write(line)
 
-    def _leave(self, address: str, reason: str) -> None:
+    def _leave(self, address: str, reason: Loss) -> None:
         known = self._known[address]
         if known.state == ESTABLISHED:
             known.losses += 1
@@ -136,9 +154,29 @@ def _kept_seconds(peer: NodeBgpPeer) -> int:
     return graceful.restart_time or peer.hold_time
 
 
-def _why(peer: pb.Peer) -> str:
-    name: str = pb.PeerState.DisconnectReason.Name(peer.state.disconnect_reason)
-    return name.removeprefix("DISCONNECT_REASON_").lower().replace("_", "-")
+def _address(peer: pb.Peer) -> str:
+    return peer.state.neighbor_address or peer.conf.neighbor_address
+
+
+def _state(peer: pb.Peer) -> str:
+    name: str = pb.PeerState.SessionState.Name(peer.state.session_state)
+    return name.removeprefix("SESSION_STATE_")
+
+
+def _tally(peer: pb.Peer | None) -> Tally:
+    if peer is None:
+        return Tally()
+    state = peer.state
+    received, sent = state.messages.received, state.messages.sent
+    return Tally(
+        admin_down=state.admin_state == pb.PeerState.ADMIN_STATE_DOWN,
+        received=received.total,
+        received_keepalives=received.keepalive,
+        received_notifications=received.notification,
+        sent_notifications=sent.notification,
+        bfd_up=_bfd(peer) == "UP",
+        bfd_failures=state.bfd_state.failure_transitions,
+    )
 
 
 def _bfd(peer: pb.Peer | None) -> str:
