@@ -131,7 +131,7 @@ def test_nothing_is_left_when_reaper_and_first_process_are_killed_at_once(owner,
         ("lock", signal.SIGKILL),
         ("pid", signal.SIGINT),
         ("kubeconfig", signal.SIGKILL),
-        ("nodes/n1/run/keepalived.pid", signal.SIGINT),
+        ("nodes/n1/logs/agent.log", signal.SIGINT),
     ],
 )
 def test_nothing_is_left_of_a_lab_whose_maker_is_ended_on_the_way_up(name, moment, how):

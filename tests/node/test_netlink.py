@@ -26,6 +26,33 @@ async def main():
 
 asyncio.run(main())
 """
+RENAMED = """
+import asyncio, subprocess
+from vipmgr.node import grip, netlink
+
+async def main():
+    changes = []
+    copy = netlink.Netlink(lambda: changes.append(1), lambda: None)
+    hold = grip.Grip(copy)
+    task = asyncio.create_task(copy.run())
+    await copy.synced.wait()
+    assert hold.slipped(["lo"]) == ["lo"]  # nobody saw keepalived start
+    hold.take()
+    assert hold.slipped(["lo"]) == []
+    batch = "link set lo down\\nlink set lo name lan0\\nlink set lan0 name lo\\nlink set lo up\\n"
+    before = len(changes)
+    subprocess.run(["ip", "-batch", "-"], input=batch, text=True, check=True)  # the loop stands still: all in one piece
+    async with asyncio.timeout(10):
+        while len(changes) == before:
+            await asyncio.sleep(0.01)
+    assert hold.slipped(["lo"]) == ["lo"]
+    assert hold.slipped(["lo"]) == ["lo"]  # until keepalived opens it anew
+    hold.take()
+    assert hold.slipped(["lo"]) == []
+    task.cancel()
+
+asyncio.run(main())
+"""
 ROUTES = """
 import asyncio
 from ipaddress import ip_interface
@@ -69,3 +96,7 @@ def test_events_that_the_kernel_had_to_drop_lead_to_a_new_dump() -> None:
 
 def test_routes_are_looked_up_and_addresses_removed() -> None:
     inside(ROUTES)
+
+
+def test_an_interface_renamed_and_renamed_back_at_once_is_known_to_have_been_away() -> None:
+    inside(RENAMED)

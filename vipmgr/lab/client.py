@@ -92,16 +92,16 @@ class Lab:
         try:
             self._line = self._connect()
             self.ask("wait-up")
-            if keep:
-                os.write(self._owner, reaper.STAY)
-                os.close(self._owner)
-                self._owner = None
         except LabError as error:
             self.stop()
             raise LabError(f"{error}\n{self._last_words}".strip()) from error
         except BaseException:
             self.stop()
             raise
+        if keep:
+            owner, self._owner = self._owner, None
+            os.write(owner, reaper.STAY)
+            os.close(owner)
 
     def _connect(self) -> Line:
         deadline = time.monotonic() + UP_SECONDS

@@ -28,6 +28,7 @@ class Grip:
         self.held: dict[str, int] = {}
 
     def take(self) -> None:
+        self._netlink.departed.clear()
         self.held = self._indexes()
 
     def recall(self, held: Mapping[str, int]) -> None:
@@ -37,8 +38,9 @@ class Grip:
     def slipped(self, wanted: Iterable[str]) -> list[str]:
         """Those of the interfaces `wanted` that are there and may not be the ones keepalived has open."""
         now = self._indexes()
-        for name in self.held.keys() - now.keys():
+        for name in self.held.keys() & (self.held.keys() - now.keys() | self._netlink.departed):
             self.held[name] = ABSENT
+        self._netlink.departed.clear()
         return sorted({name for name in wanted if name in now and self.held.get(name, ABSENT) != now[name]})
 
     def _indexes(self) -> dict[str, int]:

@@ -35,7 +35,10 @@ _REOPEN_SECONDS: Final = 0.2
 
 
 class Netlink:
-    """`kernel` is the copy; `synced` is set while it is one. `run` keeps it until cancelled."""
+    """`kernel` is the copy; `synced` is set while it is one. `run` keeps it until cancelled.
+
+    `departed`: names of interfaces that went, or got another name, since somebody last cleared it; they may be back.
+    """
 
     def __init__(self, changed: Callable[[], None], routes_changed: Callable[[], None]) -> None:
         self._changed = changed
@@ -43,6 +46,7 @@ class Netlink:
         self._links: dict[int, Link] = {}
         self._addresses: dict[int, set[Interface]] = {}
         self.synced = asyncio.Event()
+        self.departed: set[str] = set()
         self.resyncs = 0
 
     @property
@@ -99,9 +103,12 @@ class Netlink:
         index = message["index"]
         if message["family"] != socket.AF_UNSPEC:  # a bridge port's, an IPv6 setting's
             return False
+        known = self._links.get(index)
         if message["event"] == "RTM_DELLINK":
             self._addresses.pop(index, None)
-            return self._links.pop(index, None) is not None
+            self._links.pop(index, None)
+            self.departed |= {known.name} if known is not None else set()
+            return known is not None
         flags = message["flags"]
         link = Link(
             index=index,
@@ -112,8 +119,8 @@ class Netlink:
             loopback=bool(flags & _LOOPBACK),
             arp=not flags & _NOARP,
         )
-        known = self._links.get(index)
         self._links[index] = link
+        self.departed |= {known.name} if known is not None and known.name != link.name else set()
         return known != link
 
     def _take_address(self, message: Any) -> bool:
