@@ -19,7 +19,6 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from vipmgr.lab.client import Lab
-from vipmgr.lab.sight import Prober
 from vipmgr.lab.trial import measure
 from vipmgr.lab.verdicts import Seen, Verdict, audit, compare
 
@@ -95,17 +94,18 @@ def run(
         span, family = SPANS[asks]
         lab.apply(MANIFESTS.format(probe=probe, span=span, family=family))
         vip = lab.wait(lambda: next(iter(lab.vips("default/web")), ""), "an address")
-        with lab.prober(vip) as prober:
-            lab.wait(prober.steady, "it answers")
-            for fault in faults:
-                yield fault, [trial(lab, prober, vip, fault) for _ in range(trials)]
+        for fault in faults:
+            yield fault, [trial(lab, vip, fault) for _ in range(trials)]
 
 
-def trial(lab: Lab, prober: Prober, vip: str, fault: str) -> tuple[Seen, Verdict]:
+def trial(lab: Lab, vip: str, fault: str) -> tuple[Seen, Verdict]:
     lab.wait(lambda: at_rest(lab), "every agent is at work", 30)
     time.sleep(REST_SECONDS)
-    holder = prober.holder(vip, lab.macs())
-    seen = measure(lab, prober, vip, [(fault, holder)], moves=fault != "agent-kill" or None, watch=KILLED_WATCH_SECONDS)
+    with lab.prober(vip) as prober:
+        lab.wait(prober.steady, "it answers")
+        holder = prober.holder(vip, lab.macs())
+        moves = None if fault == "agent-kill" else True
+        seen = measure(lab, prober, vip, [(fault, holder)], moves=moves, watch=KILLED_WATCH_SECONDS)
     verdict = judged(lab, seen) if fault not in TOLD_LATER else None
     if FAULTS[fault]:
         lab.fault(FAULTS[fault], holder)

@@ -64,9 +64,10 @@ class Prober:
         return macs.get(mac, "")
 
     def steady(self, quiet_ms: float = 200) -> bool:
-        """Whether every VIP has answered everything for this long. Takes over what was seen so far."""
-        self.refresh()
+        """Whether every VIP has answered everything for this long. Takes over what was seen so far, however long that
+        takes: a long record on a busy machine takes longer than `quiet_ms`."""
         now = time.time_ns()
+        self.refresh()
         for vip in self._vips:
             recent = [one for one in self.probes(vip) if now - quiet_ms * 1e6 < one.sent < now - PATIENCE_NS]
             if not recent or not all(probe.answered for probe in recent):
