@@ -84,3 +84,16 @@ def test_backups_whose_interface_was_another_for_a_while_still_replace_the_maste
     finally:
         lab.fault("api-up")
         lab.fault("start", master)
+
+
+def test_after_a_power_cut_the_nodes_serve_again_before_there_is_an_api_server(lab, vip, prober):
+    lab.fault("api-down")
+    try:
+        lab.fault("kill", *lab.nodes())
+        assert lab.holders(vip) == []
+        lab.fault("start", *lab.nodes())
+        lab.holder(vip, 20)
+        lab.wait(prober.steady, f"{vip} answers", 20)
+    finally:
+        lab.fault("api-up")
+    lab.wait(lambda: lab.converged(vip), "and with one all is well", 30)

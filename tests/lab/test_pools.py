@@ -108,6 +108,15 @@ def test_a_v4_and_a_v6_pool_share_an_interface_and_both_answer(lab):
 CONNECT = "import socket,sys; print(socket.create_connection((sys.argv[1], 80), 5).makefile().readline())"
 
 
+def test_a_pool_is_served_on_the_interface_by_which_an_address_is_reached(lab):
+    apply(lab, pool("far", "196.168.220.50-196.168.220.51", interface="can_reach:196.168.223.1"), service("far", "far"))
+    vip = lab.wait_for_vip("default/far")
+    with lab.prober(vip) as prober:
+        lab.wait(prober.steady, "it answers")
+    spec = lab.get("VipNode", lab.holder(vip))["spec"]
+    assert {one["interface"] for one in spec["instances"] if one["eip"] == "far"} == {"eth0"}
+
+
 def test_a_pool_in_use_stays_until_its_last_service_is_gone_and_then_leaves_nothing(lab):
     apply(lab, pool("brief", "196.168.220.60-196.168.220.61"), service("guest", "brief"))
     vip = lab.wait_for_vip("default/guest")
