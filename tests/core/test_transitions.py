@@ -4,9 +4,10 @@ import itertools
 
 import pytest
 
+from vipmgr.core.explain import EXPLAINS, INFERRED
 from vipmgr.core.keepalived_words import State, read_fifo, read_log
 from vipmgr.core.model import MoveReason
-from vipmgr.core.transitions import EXPLAINS, INFERRED, Contested, Merger, Transition
+from vipmgr.core.transitions import Contested, Merger, Transition
 
 
 def moves(outputs):
@@ -97,6 +98,50 @@ def test_a_link_that_goes_down_explains_only_the_instances_on_it():
         ("MASTER", "FAULT", MoveReason.INTERFACE_DOWN),
         ("MASTER", "FAULT", MoveReason.UNKNOWN),
     ]
+
+
+@pytest.mark.parametrize("fifo", [True, False])
+def test_a_cable_pulled_and_put_back_does_not_explain_the_drain_that_follows(fifo):
+    merger = Merger(fifo=fifo)
+    merger.seed("A", State.MASTER, 254)
+    out = merger.feed_log("Netlink reports eth0 down", 1.0)
+    out += merger.feed_fifo('INSTANCE "A" FAULT 254', 1.0) if fifo else []
+    out += merger.feed_log("(A) Entering FAULT STATE", 1.0)
+    out += merger.feed_fifo('INSTANCE "A" BACKUP 254', 1.5) if fifo else []
+    out += merger.feed_log("(A) Entering BACKUP STATE", 1.5)
+    merger.hint(MoveReason.DRAINED, 2.0)
+    out += merger.feed_fifo('INSTANCE "A" FAULT 254', 2.0) if fifo else []
+    out += merger.feed_log("(A) Entering FAULT STATE", 2.0)
+    assert moves(out) == [
+        ("MASTER", "FAULT", MoveReason.INTERFACE_DOWN),
+        ("FAULT", "BACKUP", MoveReason.RECOVERED),
+        ("BACKUP", "FAULT", MoveReason.DRAINED),
+    ]
+
+
+def test_a_link_that_is_up_again_explains_nothing_to_an_instance_it_left_in_peace():
+    merger = Merger()
+    merger.learn({"A": "eth0", "B": "eth1"})
+    for name in ("A", "B"):
+        merger.seed(name, State.MASTER, 254)
+    merger.feed_log("Netlink reports eth0 down", 1.0)
+    merger.feed_log("Netlink reports eth1 down", 1.0)
+    merger.feed_log("Netlink reports eth0 up", 1.1)
+    merger.hint(MoveReason.DRAINED, 2.0)
+    for name in ("A", "B"):
+        merger.feed_fifo(f'INSTANCE "{name}" FAULT 254', 2.0)
+    assert [reason for _, _, reason in moves(merger.tick(3.0))] == [MoveReason.DRAINED, MoveReason.INTERFACE_DOWN]
+
+
+def test_one_link_that_goes_down_explains_every_instance_on_it():
+    merger = Merger()
+    for name in ("A", "B"):
+        merger.seed(name, State.MASTER, 254)
+    merger.feed_log("Netlink reports eth0 down", 1.0)
+    for name in ("A", "B"):
+        merger.feed_fifo(f'INSTANCE "{name}" FAULT 254', 1.0)
+    out = merger.feed_log("(A) Entering FAULT STATE", 1.0) + merger.feed_log("(B) Entering FAULT STATE", 1.0)
+    assert [reason for _, _, reason in moves(out)] == [MoveReason.INTERFACE_DOWN] * 2
 
 
 def test_a_drain_is_told_by_the_agents_hint_not_by_the_track_file():

@@ -51,6 +51,10 @@ class Clue(NamedTuple):
     interface: str | None = None
 
 
+class LinkUp(NamedTuple):
+    interface: str
+
+
 class Heard(NamedTuple):
     """A MASTER heard another MASTER of lower priority, and forces it to step down."""
 
@@ -74,7 +78,7 @@ class Ended(NamedTuple):
     reason: MoveReason
 
 
-Word = Entered | Clue | Heard | Priority | Began | Ended
+Word = Entered | Clue | LinkUp | Heard | Priority | Began | Ended
 
 _FIFO: Final = re.compile(r'(INSTANCE|GROUP) "(.+)" (\w+) (\d{1,3})')
 _FIFO_WORDS: Final = frozenset(
@@ -131,6 +135,7 @@ _INSTANCE_WORDS: Final = (
     _of_instance(r"Changing effective priority from \d+ to (\d+)", lambda name, found: Priority(name, int(found[1]))),
 )
 _LINK_DOWN: Final = re.compile(r"Netlink reports (\S+) down|Interface (\S+) deleted")
+_LINK_UP: Final = re.compile(r"Netlink reports (\S+) up")
 _ADDRESS_GONE: Final = re.compile(r"Deassigned address \S+ from interface (\S+)")
 _CHILD_DIED: Final = re.compile(r"VRRP child process\(\d+\) died")
 _BEGAN: Final = re.compile(r"Starting VRRP child process")
@@ -152,6 +157,8 @@ def read_log(message: str) -> Word | None:
 def _of_process(message: str) -> Word | None:
     if down := _LINK_DOWN.match(message):
         return Clue(MoveReason.INTERFACE_DOWN, None, down[1] or down[2])
+    if up := _LINK_UP.match(message):
+        return LinkUp(up[1])
     if gone := _ADDRESS_GONE.match(message):
         return Clue(MoveReason.ADDRESS_LOST, None, gone[1])
     if _CHILD_DIED.match(message):

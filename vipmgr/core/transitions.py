@@ -22,9 +22,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
+from vipmgr.core.explain import Found, explain
 from vipmgr.core.keepalived_words import (
     Began,
     Clue,
@@ -32,6 +32,7 @@ from vipmgr.core.keepalived_words import (
     Entered,
     FifoLine,
     Heard,
+    LinkUp,
     Priority,
     State,
     read_fifo,
@@ -67,61 +68,6 @@ class Contested:
 
 Output = Transition | Contested
 
-EXPLAINS: Final[Mapping[MoveReason, frozenset[State]]] = MappingProxyType(
-    {
-        MoveReason.INTERFACE_DOWN: frozenset({State.FAULT}),
-        MoveReason.DELETED: frozenset({State.STOP, State.FAULT}),
-        MoveReason.DIED: frozenset({State.STOP, State.BACKUP}),
-        MoveReason.DRAINED: frozenset({State.FAULT, State.BACKUP}),
-        MoveReason.YIELDED: frozenset({State.FAULT, State.BACKUP}),
-        MoveReason.NO_ENDPOINTS: frozenset({State.FAULT}),
-        MoveReason.ADDRESS_LOST: frozenset({State.FAULT, State.BACKUP}),
-        MoveReason.TRACK_FAULT: frozenset({State.FAULT}),
-        MoveReason.HIGHER_PRIORITY: frozenset({State.BACKUP}),
-        MoveReason.PRIORITY_ZERO: frozenset({State.MASTER}),
-        MoveReason.LOWER_PRIORITY: frozenset({State.MASTER}),
-        MoveReason.ADVERT_TIMEOUT: frozenset({State.MASTER}),
-        MoveReason.STARTED: frozenset({State.BACKUP, State.FAULT}),
-        MoveReason.RECOVERED: frozenset({State.BACKUP, State.MASTER}),
-        MoveReason.STOPPED: frozenset({State.STOP}),
-    }
-)
-"""Which states a clue may explain, the most telling reason first: a cable pulled during a drain is a cable pulled."""
-
-_PRECEDENCE: Final = {reason: rank for rank, reason in enumerate(EXPLAINS)}
-
-INFERRED: Final[Mapping[tuple[State, State], MoveReason]] = MappingProxyType(
-    {
-        (State.INIT, State.BACKUP): MoveReason.STARTED,
-        (State.INIT, State.MASTER): MoveReason.UNKNOWN,
-        (State.INIT, State.FAULT): MoveReason.STARTED,
-        (State.INIT, State.STOP): MoveReason.STOPPED,
-        (State.BACKUP, State.INIT): MoveReason.UNKNOWN,
-        (State.BACKUP, State.MASTER): MoveReason.ADVERT_TIMEOUT,
-        (State.BACKUP, State.FAULT): MoveReason.UNKNOWN,
-        (State.BACKUP, State.STOP): MoveReason.STOPPED,
-        (State.MASTER, State.INIT): MoveReason.UNKNOWN,
-        (State.MASTER, State.BACKUP): MoveReason.UNKNOWN,
-        (State.MASTER, State.FAULT): MoveReason.UNKNOWN,
-        (State.MASTER, State.STOP): MoveReason.STOPPED,
-        (State.FAULT, State.INIT): MoveReason.UNKNOWN,
-        (State.FAULT, State.BACKUP): MoveReason.RECOVERED,
-        (State.FAULT, State.MASTER): MoveReason.RECOVERED,
-        (State.FAULT, State.STOP): MoveReason.STOPPED,
-        (State.STOP, State.INIT): MoveReason.UNKNOWN,
-        (State.STOP, State.BACKUP): MoveReason.STARTED,
-        (State.STOP, State.MASTER): MoveReason.STARTED,
-        (State.STOP, State.FAULT): MoveReason.STARTED,
-    }
-)
-"""The reason when no line gives one. BACKUP -> MASTER: only under -D does keepalived say that the timer ran out."""
-
-
-class _Found(NamedTuple):
-    at: float
-    clue: Clue
-    line: str
-
 
 class _LogSide(NamedTuple):
     """A transition as the log tells it, still without its FIFO line."""
@@ -129,7 +75,7 @@ class _LogSide(NamedTuple):
     at: float
     state: State
     line: str
-    clues: tuple[_Found, ...]
+    clues: tuple[Found, ...]
 
 
 @dataclass(slots=True, eq=False)
@@ -154,7 +100,9 @@ class _Track:
     contest: _Pending | None = None
     waiting: deque[_Pending] = field(default_factory=deque)
     entered: deque[_LogSide] = field(default_factory=lambda: deque(maxlen=8))
-    clues: list[_Found] = field(default_factory=list)
+    clues: list[Found] = field(default_factory=list)
+    met: int = 0
+    """how many clues about interfaces were there when it last moved: they explain nothing later"""
 
 
 class Merger:
@@ -172,7 +120,8 @@ class Merger:
         self._quiet = quiet
         self._tracks: dict[str, _Track] = {}
         self._queue: deque[_Pending] = deque()
-        self._shared: deque[_Found] = deque(maxlen=32)
+        self._shared: deque[tuple[int, Found]] = deque(maxlen=32)
+        self._noted = 0
         self._interfaces: Mapping[str, str] = {}
 
     @property
@@ -203,7 +152,9 @@ class Merger:
             case Entered():
                 self._entered(word, at, message)
             case Clue():
-                self._note(_Found(at, word, message))
+                self._note(Found(at, word, message))
+            case LinkUp(interface):
+                self._forget_link(interface)
             case Heard():
                 self._heard(word, at, message)
             case Priority(instance, priority):
@@ -218,7 +169,7 @@ class Merger:
 
     def hint(self, reason: MoveReason, at: float, instance: str | None = None, evidence: str = "") -> None:
         """The agent knows why the next transition comes (None: of every instance): say so before causing it."""
-        self._note(_Found(at, Clue(reason, instance), evidence or f"agent: {reason}"))
+        self._note(Found(at, Clue(reason, instance), evidence or f"agent: {reason}"))
 
     def died(self, at: float, evidence: str = "") -> list[Output]:
         """keepalived ended without a word: every instance that was alive is in STOP."""
@@ -275,27 +226,33 @@ class Merger:
         track = self._track(instance)
         track.init_at = at if init else track.init_at
         clues = self._clues_for(instance, track, at)
-        track.clues.clear()
         if not self._fifo:
             if track.state is not state:
                 was, track.state = track.state, state
                 pending = _Pending(at, instance, was, state, track.priority, line)
-                pending.result = _explain(pending, clues, line, logged=True)
+                pending.result = _explained(pending, clues, line, logged=True)
                 self._queue.append(pending)
             return
         track.entered.append(_LogSide(at, state, line, tuple(clues)))
         self._match(track)
 
-    def _note(self, found: _Found) -> None:
+    def _note(self, found: Found) -> None:
         name = found.clue.instance
         if name is not None:
             self._track(name).clues.append(found)
             del self._track(name).clues[:-16]
         elif found.clue.interface is not None:
-            self._shared.append(found)
+            self._noted += 1
+            self._shared.append((self._noted, found))
         else:
             for track in self._tracks.values():
                 track.clues.append(found)
+
+    def _forget_link(self, interface: str) -> None:
+        """It is up again: that it was down explains nothing from here on. Whoever it took down has said so by now."""
+        over = [pair for pair in self._shared if pair[1].clue == Clue(MoveReason.INTERFACE_DOWN, None, interface)]
+        for pair in over:
+            self._shared.remove(pair)
 
     def _heard(self, heard: Heard, at: float, line: str) -> None:
         """The log's side of MASTER_RX_LOWER_PRI; settles the FIFO's when that came first."""
@@ -320,16 +277,24 @@ class Merger:
                 continue
             if reason is MoveReason.DIED and track.waiting and track.waiting[-1].now is State.BACKUP:
                 # the new process's first FIFO line overtook the old one's obituary in the log
-                track.clues.append(_Found(at, Clue(reason, name), line))
+                track.clues.append(Found(at, Clue(reason, name), line))
             elif track.state not in {State.STOP, State.INIT}:
                 self._move(name, State.STOP, at, line, reason)
 
     # --- the two sides together --------------------------------------------------------------------------------------
 
-    def _clues_for(self, instance: str, track: _Track, at: float) -> list[_Found]:
+    def _clues_for(self, instance: str, track: _Track, at: float) -> list[Found]:
+        """What may explain a move at `at`. It explains no later one: a cable pulled before is not why a drain came."""
         interface = self._interfaces.get(instance)
-        shared = (one for one in self._shared if interface is None or one.clue.interface in (None, interface))
-        return [one for one in (*track.clues, *shared) if abs(at - one.at) <= self._near]
+        shared = [
+            one
+            for number, one in self._shared
+            if number > track.met and (interface is None or one.clue.interface in (None, interface))
+        ]
+        track.met = self._noted
+        found = [one for one in (*track.clues, *shared) if abs(at - one.at) <= self._near]
+        track.clues.clear()
+        return found
 
     def _match(self, track: _Track) -> None:
         """Pair what waits with the log's word for it, in order; a log line without a FIFO line before it is dropped."""
@@ -344,7 +309,7 @@ class Merger:
             while track.entered.popleft() is not side:
                 pass
             track.waiting.popleft()
-            pending.result = _explain(pending, side.clues, side.line, logged=True)
+            pending.result = _explained(pending, side.clues, side.line, logged=True)
 
     def _drain(self, at: float) -> list[Output]:
         """Outputs in order: the first that still waits holds back the rest, for `wait` seconds at most."""
@@ -370,22 +335,19 @@ class Merger:
         if pending in track.waiting:
             track.waiting.remove(pending)
         clues = self._clues_for(pending.instance, track, pending.at)
-        pending.result = _explain(pending, clues, pending.line, logged=False)
-        track.clues.clear()
+        pending.result = _explained(pending, clues, pending.line, logged=False)
 
 
-def _explain(pending: _Pending, clues: Iterable[_Found], line: str, *, logged: bool) -> Transition:
+def _explained(pending: _Pending, clues: Iterable[Found], line: str, *, logged: bool) -> Transition:
     assert pending.now is not None  # noqa: S101 - only transitions have a reason
-    now = pending.now
-    telling = sorted(
-        (one for one in clues if now in EXPLAINS.get(one.clue.reason, ())),
-        key=lambda one: _PRECEDENCE[one.clue.reason],
+    why = explain(pending.was, pending.now, clues, line, logged=logged)
+    return Transition(
+        pending.at,
+        pending.instance,
+        pending.was,
+        pending.now,
+        pending.priority,
+        why.reason,
+        why.evidence,
+        inferred=why.inferred,
     )
-    reason = telling[0].clue.reason if telling else INFERRED[pending.was, now]
-    if logged and not telling and now is State.FAULT and pending.was in (State.BACKUP, State.MASTER):
-        # a link or an address that goes is always logged, a track file only under -D
-        reason = MoveReason.TRACK_FAULT
-    if not telling and pending.was is State.MASTER and line.endswith("(init)"):
-        reason = MoveReason.DIED  # a new process speaks where the old one said no goodbye
-    evidence = telling[0].line if telling else line
-    return Transition(pending.at, pending.instance, pending.was, now, pending.priority, reason, evidence, not telling)
