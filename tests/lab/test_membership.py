@@ -35,6 +35,8 @@ def test_a_joining_node_takes_no_vip_and_changes_no_other_nodes_plan_and_a_leavi
             }
             assert lab.holders(vip) == [master]
             assert prober.contests(vip) == []
+            lab.wait(lambda: lab.get("VipNode", "n4")["status"].get("listeningSince"), "n4 hears the other three")
+            assert not [line for line in lab.audit_text() if "stranger.heard" in line]
             bystander = next(node for node in ("n1", "n2", "n3") if node != master)
             seen = measure(lab, prober, vip, [("leave", bystander)], moves=False, watch=2)
             assert (seen.source, seen.target, seen.dark_ms) == (master, master, 0)

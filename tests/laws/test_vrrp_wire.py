@@ -148,12 +148,18 @@ def heard(source: str, vrid: int = 7, first: str = "192.0.2.1") -> Advert:
     return Advert(3, Family.IPV4, IPv4Address(source), vrid, 100, 100, (IPv4Address(first),))
 
 
+VOICE = Voice(Family.IPV4, 7, IPv4Address("192.0.2.1"))
+
+
 def test_a_stranger_is_new_once_muted_for_a_while_and_forgotten_when_silent():
     known = Strangers()
-    assert known.hear("eth0", heard("10.0.0.9"), 0.0)
-    assert not known.hear("eth0", heard("10.0.0.9"), 1.0)
-    assert known.hear("eth1", heard("10.0.0.9"), 1.0)
-    assert Voice(Family.IPV4, 7, IPv4Address("192.0.2.1")) in known.muted
+    known.hear("eth0", heard("10.0.0.9"), 0.0)
+    known.hear("eth1", heard("10.0.0.9"), 0.5)
+    assert [one.interface for one in known.judge((), asked=1.0)] == ["eth0", "eth1"]
+    known.hear("eth0", heard("10.0.0.9"), 1.0)
+    assert not known.unknown
+    assert not known.judge((), asked=2.0)
+    assert VOICE in known.muted
     known.expire(1.0 + MUTE)
     assert not known.muted
     assert len(known.heard) == 2
@@ -164,6 +170,36 @@ def test_a_stranger_is_new_once_muted_for_a_while_and_forgotten_when_silent():
 def test_a_peer_heard_before_its_instance_was_ours_too_is_no_stranger():
     known = Strangers()
     known.hear("eth0", heard("10.0.0.9"), 0.0)
-    known.own(frozenset({Voice(Family.IPV4, 7, IPv4Address("192.0.2.1"))}))
+    known.own(frozenset({VOICE}))
+    known.hear("eth0", heard("10.0.0.9"), 1.0)
+    assert not known.unknown
+    assert not known.judge((), asked=2.0)
     assert not known.heard
-    assert not known.hear("eth0", heard("10.0.0.9"), 1.0)
+
+
+def test_an_instance_on_other_nodes_alone_is_no_stranger_and_is_muted_for_good():
+    known = Strangers()
+    known.hear("eth0", heard("10.0.0.9"), 0.0)
+    known.hear("eth0", heard("10.0.0.9", vrid=8), 0.0)
+    assert known.unknown
+    assert not known.heard
+    assert [one.advert.vrid for one in known.judge((VOICE,), asked=0.0)] == [8]
+    assert [one.vrid for one in known.heard] == [8]
+    known.expire(MUTE)
+    assert known.muted == {VOICE}
+
+
+def test_who_was_first_heard_after_the_question_waits_for_the_next_answer():
+    known = Strangers()
+    known.hear("eth0", heard("10.0.0.9"), 1.1)
+    assert not known.judge((), asked=1.0)
+    assert known.unknown
+    assert known.judge((), asked=1.2)
+
+
+def test_an_instance_that_is_gone_from_the_cluster_is_a_stranger_when_it_goes_on():
+    known = Strangers()
+    known.judge((VOICE,), asked=0.0)
+    known.judge((), asked=1.0)
+    known.hear("eth0", heard("10.0.0.9"), 1.5)
+    assert known.judge((), asked=2.0)

@@ -1,7 +1,7 @@
 """The real agent in a namespace, without an API server: specs come on standard input, statuses go to a file.
 
-Each line of input is a VipNodeSpec as JSON. The newest VipNodeStatus is in `status.json` (replaced whole), the
-metrics of that moment are in `status.metrics`.
+Each line of input is a VipNodeSpec as JSON. The instances of the cluster are in `instances.json`, if any. The newest
+VipNodeStatus is in `status.json` (replaced whole), the metrics of that moment are in `status.metrics`.
 """
 
 import asyncio
@@ -12,13 +12,14 @@ from pathlib import Path
 import msgspec
 
 from vipmgr import log
-from vipmgr.core.wire import VipNodeSpec
+from vipmgr.core.wire import VipNodeSpec, VrrpInstance
 from vipmgr.node.agent import NodeAgent
 from vipmgr.node.settings import Settings
 
 
 async def main(node: str, status: Path, audit_bytes: int) -> None:
     changed = asyncio.Event()
+    instances = status.with_name("instances.json")
     agent = NodeAgent(Settings(node=node, audit_bytes=audit_bytes, audit_files=3), lambda _now: changed.set())
     stdin = asyncio.StreamReader(limit=2**24)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stdin), sys.stdin)
@@ -38,6 +39,10 @@ async def main(node: str, status: Path, audit_bytes: int) -> None:
                 draft.replace(path)
             await asyncio.sleep(0.01)
 
+    async def cluster() -> list[VrrpInstance]:
+        return msgspec.json.decode(instances.read_bytes(), type=list[VrrpInstance]) if instances.exists() else []
+
+    agent.strangers.attach(cluster)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(agent.run())
         others = [tasks.create_task(specs()), tasks.create_task(statuses())]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.node.rig import Node, Segment, instance, until
 
 SPEAKER = """
@@ -67,3 +69,15 @@ def test_somebody_else_with_our_virtual_router_id_is_a_stranger(wire: Segment, n
     heard = until(lambda: node.status()["strangers"])
     assert heard[0]["virtualRouterID"] == 51
     assert node.instance_state() == "MASTER"
+
+
+def test_an_instance_of_ours_that_runs_on_other_nodes_alone_is_no_stranger(wire: Segment, node: Node) -> None:
+    elsewhere = {"eip": "p", "interface": "eth0", "family": "IPv4", "virtualRouterID": 77, "anchor": "192.0.2.9"}
+    listed = [{"metadata": {"name": "p-7"}, "spec": elsewhere}]
+    (node.folder / "instances.json").write_text(json.dumps(listed))
+    other = wire.node()
+    other.python(SPEAKER, "77", "100", "100", "192.0.2.9", "0.01", other.address)
+    other.python(SPEAKER, "78", "100", "100", "192.0.2.9", "0.01", other.address)
+    heard = until(lambda: node.status().get("strangers"))
+    assert [one["virtualRouterID"] for one in heard] == [78]
+    assert [one["vrid"] for one in node.audit("stranger.heard")] == [78]

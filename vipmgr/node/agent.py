@@ -170,6 +170,7 @@ class NodeAgent:
                 tasks.create_task(self._follow(folder))
                 tasks.create_task(self._keep_time())
                 tasks.create_task(self._keep_reach())
+                tasks.create_task(self.strangers.run())
                 tasks.create_task(self.layer2.run())
                 tasks.create_task(self.bgp.run())
                 tasks.create_task(self._background.watch())

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from vipmgr.errors import FatalError
 from vipmgr.kube.auth import Access, sign_in
 from vipmgr.kube.client import Client
+from vipmgr.kube.resources import VRRP_INSTANCES
 from vipmgr.log import get_log
 from vipmgr.node.agent import NodeAgent
 from vipmgr.node.endpoints import serve
@@ -63,6 +64,7 @@ async def _with_api(settings: Settings, agent: NodeAgent, writer: list[StatusWri
         writer.append(status)
         link = VipNodeLink(client, settings.node, status, agent.want, agent.own_addresses)
         agent.bgp.attach(client)
+        agent.strangers.attach(lambda: client.list(VRRP_INSTANCES))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(link.run())
             tasks.create_task(Leases(client, settings.namespace, settings.node, agent.layer2).run())

@@ -1,9 +1,16 @@
-"""VRRP of others on this node's wires: heard, told once, reported; and priority 0 of our own peers, as a reason."""
+"""VRRP of others on this node's wires: heard, told once, reported; and priority 0 of our own peers, as a reason.
+
+Instances of this cluster that run on other nodes are heard too. Which those are the API server is asked when an unknown
+voice comes up, which is once for each; nobody is called a stranger before it has answered.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import suppress
 from ipaddress import ip_interface
 from typing import Final
 
@@ -13,7 +20,8 @@ from vipmgr.core.model import Family, MoveReason
 from vipmgr.core.stranger_filter import Voice
 from vipmgr.core.strangers import Heard, Strangers, voice_of
 from vipmgr.core.vrrp_packet import Advert
-from vipmgr.core.wire import NodeInstance
+from vipmgr.core.wire import NodeInstance, VrrpInstance, VrrpInstanceSpec
+from vipmgr.errors import TemporaryError
 from vipmgr.log import get_log
 from vipmgr.node.journal import Journal
 from vipmgr.node.observer import Observer
@@ -23,10 +31,15 @@ log = get_log(__name__)
 
 _EXPIRE_SECONDS: Final = 5.0
 _REOPEN_SECONDS: Final = 10.0
+_ASK_SOON, _ASK_LATER, _ASK_AFRESH = 0.25, 10.0, 60.0
+"""seconds between two questions to the API server: at first, when they go on (every node hears a new instance at once),
+and until they count as new ones"""
 
 
 class StrangerWatch:
-    """`open` it in a running loop. `since`: UNIX time since which it has been listening, None while it cannot."""
+    """`open` it in a running loop, and `run`; `attach` when there is an API server.
+
+    `since`: UNIX time since which it has been listening, None while it cannot."""
 
     def __init__(self, journal: Journal, observer: Observer, changed: Callable[[], None]) -> None:
         self._journal = journal
@@ -37,6 +50,8 @@ class StrangerWatch:
         self._links: tuple[Link, ...] = ()
         self._listener: WireListener | None = None
         self._due = 0.0
+        self._list: Callable[[], Awaitable[Iterable[VrrpInstance]]] | None = None
+        self._ask = asyncio.Event()
         self.since: float | None = None
 
     @property
@@ -60,11 +75,33 @@ class StrangerWatch:
         self._listener.listen_on(self._links)
         self._due = time.monotonic() + _EXPIRE_SECONDS
 
+    def attach(self, list_instances: Callable[[], Awaitable[Iterable[VrrpInstance]]]) -> None:
+        """`list_instances`: of the whole cluster, now; it raises TemporaryError."""
+        self._list = list_instances
+        self._ask.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        asked, pause = -_ASK_AFRESH, _ASK_SOON
+        while True:
+            await self._ask.wait()
+            self._ask.clear()
+            if self._list is None or not self._strangers.unknown:
+                continue
+            pause = _ASK_SOON if time.monotonic() - asked >= _ASK_AFRESH else min(2 * pause, _ASK_LATER)
+            asked = time.monotonic()
+            try:
+                instances = await self._list()
+            except TemporaryError as error:
+                log.warning("strangers.not_asked", error=str(error))
+                self._ask.set()
+            else:
+                self._judge([one.spec for one in instances], asked)
+            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the nodes
+
     def own(self, instances: Iterable[NodeInstance]) -> None:
         """The instances of this node: their adverts are not strange."""
-        self._own = {
-            Voice(Family(one.family), one.virtual_router_id, ip_interface(one.anchor).ip): one.name for one in instances
-        }
+        self._own = {voice: one.name for one in instances for voice in _voices([one])}
         self._strangers.own(frozenset(self._own))
         self._mute()
 
@@ -103,11 +140,26 @@ class StrangerWatch:
                 evidence = f"priority 0 advert from {advert.source}"
                 self._observer.hint(MoveReason.PRIORITY_ZERO, self._own[voice], evidence)
             return
-        fresh = self._strangers.hear(interface, advert, time.monotonic())
+        self._strangers.hear(interface, advert, time.monotonic())
         self._mute()
-        if fresh:
+        if self._strangers.unknown:
+            self._ask.set()
+
+    def _judge(self, instances: Iterable[VrrpInstanceSpec], asked: float) -> None:
+        found = self._strangers.judge(_voices(instances), asked)
+        self._mute()
+        for interface, advert in found:
             line = AuditLine(event=Event.STRANGER, interface=interface, vrid=advert.vrid, priority=advert.priority)
             line.family, line.source = str(advert.family), str(advert.source)
             line.vips = tuple(map(str, advert.addresses))
             self._journal.write(line)
+        if found:
             self._changed()
+        if self._strangers.unknown:
+            self._ask.set()
+
+
+def _voices(instances: Iterable[NodeInstance | VrrpInstanceSpec]) -> Iterator[Voice]:
+    for one in instances:
+        with suppress(ValueError):  # spoilt by somebody's hand: it speaks nowhere
+            yield Voice(Family(one.family), one.virtual_router_id, ip_interface(one.anchor).ip)
