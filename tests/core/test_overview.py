@@ -129,5 +129,22 @@ def test_a_layer2_address_is_where_a_node_reports_it():
     assert (place.nodes, place.protocol, place.services) == (("n2",), "layer2", ("a/web",))
 
 
+def test_a_layer2_address_that_no_living_node_answers_for_is_said():
+    report = {"addresses": [{"address": "10.0.0.5", "eip": "pool", "interface": "eth0", "state": "MASTER"}]}
+    world = cluster([node("n1"), node("n2", layer2=report)], eips=[pool("layer2")])
+    nobody = (True, "pool pool", "nobody answers for 10.0.0.5")
+    assert nobody not in problems(world)
+    doubts = {"addresses": [report["addresses"][0] | {"state": "FAULT"}]}
+    assert nobody in problems(cluster([node("n1"), node("n2", layer2=doubts)], eips=[pool("layer2")]))
+    assert nobody in problems(cluster([node("n1"), node("n2", layer2=report)], eips=[pool("layer2")], ready=False))
+
+
+@pytest.mark.parametrize("sound", [True, False])
+def test_a_kernel_or_a_stranger_that_answers_for_a_layer2_address_is_said(sound):
+    told = {"type": "Layer2Sound", "status": str(sound), "reason": "StrictARP", "message": "kube-proxy answers"}
+    found = problems(cluster([node("n1", conditions=[told])], eips=[pool("layer2")]))
+    assert ((False, "node n1", "kube-proxy answers") in found) is not sound
+
+
 def test_an_address_allocated_to_nobody_is_nowhere():
     assert where(cluster(WELL, [instance(master="n1")], [pool()]), "10.0.0.6") == []

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from vipmgr.core.bgp_report import announces, complaints
 from vipmgr.core.keepalived_words import State
+from vipmgr.core.layer2_report import unanswered, unsound
 from vipmgr.core.wire import Eip, InstanceState, Node, VipNode, VrrpInstance
 
 DRAIN = "vipmgr.io/drain"
@@ -118,7 +119,8 @@ def overview(cluster: Cluster) -> Overview:
         PoolRow(name, eip.spec.protocol, eip.status.usage, eip.status.pool_size, eip.status.ready)
         for name, eip in sorted(cluster.eips.items())
     )
-    found = [*_instance_problems(cluster, instances), *_node_problems(cluster, nodes), *_pool_problems(cluster)]
+    found = [*_instance_problems(cluster, instances), *_layer2_problems(cluster)]
+    found += [*_node_problems(cluster, nodes), *_pool_problems(cluster)]
     return Overview(
         tuple(sorted(found, key=lambda one: not one.urgent)), instances, nodes, pools, tuple(_session_rows(cluster))
     )
@@ -233,7 +235,8 @@ def _node_problems(cluster: Cluster, rows: Iterable[NodeRow]) -> Iterator[Proble
         for interface in row.interfaces:
             if interface.endswith("(down)"):
                 yield Problem(False, about, f"interface {interface}")
-        yield from (Problem(False, about, complaint) for complaint in (*complaints(node), *_strangers(node)))
+        found = (*complaints(node), *unsound(node), *_strangers(node))
+        yield from (Problem(False, about, complaint) for complaint in found)
         if row.drain:
             yield Problem(False, about, f"is {row.drain}" + ("" if row.drain == "drained" else ", not done yet"))
 
@@ -251,6 +254,12 @@ def _session_rows(cluster: Cluster) -> Iterator[SessionRow]:
             yield SessionRow(
                 name, one.peer, one.address, one.asn, one.state, seconds(one.since), one.bfd, one.losses, status.routes
             )
+
+
+def _layer2_problems(cluster: Cluster) -> Iterator[Problem]:
+    living = [node for name, node in cluster.nodes.items() if _ready(cluster.machines.get(name))]
+    for pool, address in unanswered(cluster.eips, living):
+        yield Problem(True, f"pool {pool}", f"nobody answers for {address}")
 
 
 def _pool_problems(cluster: Cluster) -> Iterator[Problem]:

@@ -12,12 +12,12 @@ from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from vipmgr.core.kernel_view import Link
+from vipmgr.core.layer2_report import CONDITION
 from vipmgr.core.respond import Silence
 from vipmgr.node.journal import utc
 from vipmgr.node.layer2 import Layer2
 from vipmgr.node.report import Facts
 
-CONDITION: Final = "Layer2Sound"
 IPVS: Final = "kube-ipvs0"
 _SYSCTLS: Final = Path("/proc/sys/net/ipv4/conf")
 
