@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from vipmgr.core import bgp_objects as wire
 from vipmgr.core.bgp import RACK, Settings, announce, router_id
+from vipmgr.core.bgp_loss import Loss, Tally, why
 from vipmgr.core.bgp_policy import read_policy
 from vipmgr.core.bgp_report import announces, complaints, refusals
 from vipmgr.core.bgp_routes import Route, routes_of, tag
@@ -418,3 +420,41 @@ def test_what_nodes_could_not_apply_is_said_by_field_once_for_all_of_them():
 def test_a_session_that_does_not_stand_is_a_complaint():
     assert list(complaints(reported())) == []
     assert list(complaints(reported("IDLE"))) == ["BGP session with r (10.0.0.254) is IDLE (hold-timer-expired)"]
+
+
+# --- why a session was lost ------------------------------------------------------------------------------------------
+
+STOOD = Tally(received=9, received_keepalives=6, received_notifications=1, sent_notifications=1, bfd_up=True)
+
+
+@pytest.mark.parametrize(
+    ("after", "reason"),
+    [
+        ({"sent_notifications": 2, "bfd_up": False, "bfd_heard": 40}, Loss.BFD),
+        ({"sent_notifications": 2, "bfd_up": False}, Loss.BFD),
+        ({"sent_notifications": 2, "received_notifications": 2, "received": 10, "bfd_up": False}, Loss.RECEIVED),
+        ({"sent_notifications": 2}, Loss.HOLD_TIMER),
+        ({"sent_notifications": 2, "received": 11, "received_keepalives": 8}, Loss.HOLD_TIMER),
+        ({"sent_notifications": 2, "received": 10}, Loss.SENT),
+        ({}, Loss.CONNECTION),
+        ({"admin_down": True, "sent_notifications": 2}, Loss.ADMIN_DOWN),
+    ],
+)
+def test_a_loss_is_explained_by_what_was_counted(after, reason):
+    assert why(STOOD, STOOD._replace(**after)) is reason
+
+
+def test_bfd_that_came_up_after_it_was_last_looked_at_counts_by_what_it_heard():
+    early = STOOD._replace(bfd_up=False)
+    assert why(early, early._replace(sent_notifications=2, bfd_heard=40)) is Loss.BFD
+    assert why(early, early._replace(sent_notifications=2)) is Loss.HOLD_TIMER  # it never came up
+
+
+def test_a_session_made_anew_is_counted_from_nothing():
+    assert why(STOOD, Tally(received=3, received_keepalives=3)) is Loss.BFD
+    assert why(STOOD._replace(bfd_up=False), Tally(received_notifications=1, received=4)) is Loss.RECEIVED
+
+
+def test_the_documentation_explains_every_reason():
+    text = (Path(__file__).parents[2] / "docs" / "bgp.md").read_text()
+    assert [reason for reason in Loss if f"`{reason}`" not in text] == []

@@ -526,7 +526,7 @@ class Queues(_message.Message):
     def __init__(self, input: _Optional[int] = ..., output: _Optional[int] = ...) -> None: ...
 
 class PeerState(_message.Message):
-    __slots__ = ("local_asn", "messages", "neighbor_address", "peer_asn", "peer_group", "type", "queues", "remove_private", "route_flap_damping", "send_community", "session_state", "admin_state", "out_q", "flops", "router_id", "disconnect_reason", "disconnect_message", "bfd_state")
+    __slots__ = ("local_asn", "messages", "neighbor_address", "peer_asn", "peer_group", "type", "queues", "remove_private", "route_flap_damping", "send_community", "session_state", "admin_state", "out_q", "flops", "router_id", "bfd_state")
     class SessionState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         SESSION_STATE_UNSPECIFIED: _ClassVar[PeerState.SessionState]
@@ -553,36 +553,6 @@ class PeerState(_message.Message):
     ADMIN_STATE_UP: PeerState.AdminState
     ADMIN_STATE_DOWN: PeerState.AdminState
     ADMIN_STATE_PFX_CT: PeerState.AdminState
-    class DisconnectReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
-        __slots__ = ()
-        DISCONNECT_REASON_UNSPECIFIED: _ClassVar[PeerState.DisconnectReason]
-        DISCONNECT_REASON_ADMIN_DOWN: _ClassVar[PeerState.DisconnectReason]
-        DISCONNECT_REASON_HOLD_TIMER_EXPIRED: _ClassVar[PeerState.DisconnectReason]
-        DISCONNECT_REASON_NOTIFICATION_SENT: _ClassVar[PeerState.DisconnectReason]
-        DISCONNECT_REASON_NOTIFICATION_RECEIVED: _ClassVar[PeerState.DisconnectReason]
-        DISCONNECT_REASON_READ_FAILED: _ClassVar[PeerState.DisconnectReason]
-        DISCONNECT_REASON_WRITE_FAILED: _ClassVar[PeerState.DisconnectReason]
-        DISCONNECT_REASON_IDLE_TIMER_EXPIRED: _ClassVar[PeerState.DisconnectReason]
-        DISCONNECT_REASON_RESTART_TIMER_EXPIRED: _ClassVar[PeerState.DisconnectReason]
-        DISCONNECT_REASON_GRACEFUL_RESTART: _ClassVar[PeerState.DisconnectReason]
-        DISCONNECT_REASON_INVALID_MSG: _ClassVar[PeerState.DisconnectReason]
-        DISCONNECT_REASON_HARD_RESET: _ClassVar[PeerState.DisconnectReason]
-        DISCONNECT_REASON_DECONFIGURED: _ClassVar[PeerState.DisconnectReason]
-        DISCONNECT_REASON_BAD_PEER_AS: _ClassVar[PeerState.DisconnectReason]
-    DISCONNECT_REASON_UNSPECIFIED: PeerState.DisconnectReason
-    DISCONNECT_REASON_ADMIN_DOWN: PeerState.DisconnectReason
-    DISCONNECT_REASON_HOLD_TIMER_EXPIRED: PeerState.DisconnectReason
-    DISCONNECT_REASON_NOTIFICATION_SENT: PeerState.DisconnectReason
-    DISCONNECT_REASON_NOTIFICATION_RECEIVED: PeerState.DisconnectReason
-    DISCONNECT_REASON_READ_FAILED: PeerState.DisconnectReason
-    DISCONNECT_REASON_WRITE_FAILED: PeerState.DisconnectReason
-    DISCONNECT_REASON_IDLE_TIMER_EXPIRED: PeerState.DisconnectReason
-    DISCONNECT_REASON_RESTART_TIMER_EXPIRED: PeerState.DisconnectReason
-    DISCONNECT_REASON_GRACEFUL_RESTART: PeerState.DisconnectReason
-    DISCONNECT_REASON_INVALID_MSG: PeerState.DisconnectReason
-    DISCONNECT_REASON_HARD_RESET: PeerState.DisconnectReason
-    DISCONNECT_REASON_DECONFIGURED: PeerState.DisconnectReason
-    DISCONNECT_REASON_BAD_PEER_AS: PeerState.DisconnectReason
     LOCAL_ASN_FIELD_NUMBER: _ClassVar[int]
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     NEIGHBOR_ADDRESS_FIELD_NUMBER: _ClassVar[int]
@@ -598,8 +568,6 @@ class PeerState(_message.Message):
     OUT_Q_FIELD_NUMBER: _ClassVar[int]
     FLOPS_FIELD_NUMBER: _ClassVar[int]
     ROUTER_ID_FIELD_NUMBER: _ClassVar[int]
-    DISCONNECT_REASON_FIELD_NUMBER: _ClassVar[int]
-    DISCONNECT_MESSAGE_FIELD_NUMBER: _ClassVar[int]
     BFD_STATE_FIELD_NUMBER: _ClassVar[int]
     local_asn: int
     messages: Messages
@@ -616,16 +584,22 @@ class PeerState(_message.Message):
     out_q: int
     flops: int
     router_id: str
-    disconnect_reason: PeerState.DisconnectReason
-    disconnect_message: str
     bfd_state: BfdPeerState
-    def __init__(self, local_asn: _Optional[int] = ..., messages: _Optional[_Union[Messages, _Mapping]] = ..., neighbor_address: _Optional[str] = ..., peer_asn: _Optional[int] = ..., peer_group: _Optional[str] = ..., type: _Optional[_Union[PeerType, str]] = ..., queues: _Optional[_Union[Queues, _Mapping]] = ..., remove_private: _Optional[_Union[RemovePrivate, str]] = ..., route_flap_damping: bool = ..., send_community: _Optional[int] = ..., session_state: _Optional[_Union[PeerState.SessionState, str]] = ..., admin_state: _Optional[_Union[PeerState.AdminState, str]] = ..., out_q: _Optional[int] = ..., flops: _Optional[int] = ..., router_id: _Optional[str] = ..., disconnect_reason: _Optional[_Union[PeerState.DisconnectReason, str]] = ..., disconnect_message: _Optional[str] = ..., bfd_state: _Optional[_Union[BfdPeerState, _Mapping]] = ...) -> None: ...
+    def __init__(self, local_asn: _Optional[int] = ..., messages: _Optional[_Union[Messages, _Mapping]] = ..., neighbor_address: _Optional[str] = ..., peer_asn: _Optional[int] = ..., peer_group: _Optional[str] = ..., type: _Optional[_Union[PeerType, str]] = ..., queues: _Optional[_Union[Queues, _Mapping]] = ..., remove_private: _Optional[_Union[RemovePrivate, str]] = ..., route_flap_damping: bool = ..., send_community: _Optional[int] = ..., session_state: _Optional[_Union[PeerState.SessionState, str]] = ..., admin_state: _Optional[_Union[PeerState.AdminState, str]] = ..., out_q: _Optional[int] = ..., flops: _Optional[int] = ..., router_id: _Optional[str] = ..., bfd_state: _Optional[_Union[BfdPeerState, _Mapping]] = ...) -> None: ...
+
+class BfdAsyncCounters(_message.Message):
+    __slots__ = ("received_packets",)
+    RECEIVED_PACKETS_FIELD_NUMBER: _ClassVar[int]
+    received_packets: int
+    def __init__(self, received_packets: _Optional[int] = ...) -> None: ...
 
 class BfdPeerState(_message.Message):
-    __slots__ = ("session_state",)
+    __slots__ = ("session_state", "bfd_async")
     SESSION_STATE_FIELD_NUMBER: _ClassVar[int]
+    BFD_ASYNC_FIELD_NUMBER: _ClassVar[int]
     session_state: BfdSessionState
-    def __init__(self, session_state: _Optional[_Union[BfdSessionState, str]] = ...) -> None: ...
+    bfd_async: BfdAsyncCounters
+    def __init__(self, session_state: _Optional[_Union[BfdSessionState, str]] = ..., bfd_async: _Optional[_Union[BfdAsyncCounters, _Mapping]] = ...) -> None: ...
 
 class BfdPeerConfig(_message.Message):
     __slots__ = ("enabled", "port", "desired_minimum_tx_interval", "required_minimum_receive", "detection_multiplier")

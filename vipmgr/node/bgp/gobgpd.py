@@ -50,8 +50,9 @@ class Gobgpd:
     async def stop(self, *, graceful: bool) -> None:
         await self._call("StopBgp", pb.StopBgpRequest(allow_graceful_restart=graceful), pb.StopBgpResponse)
 
-    async def peers(self) -> list[pb.Peer]:
-        stream = self._stream("ListPeer", pb.ListPeerRequest(), pb.ListPeerResponse)
+    async def peers(self, address: str = "") -> list[pb.Peer]:
+        """All, or the one with that address."""
+        stream = self._stream("ListPeer", pb.ListPeerRequest(address=address), pb.ListPeerResponse)
         return [one.peer async for one in stream]
 
     async def add_peer(self, peer: pb.Peer) -> None:

@@ -31,7 +31,8 @@ class _Session:
 
 
 class Sessions:
-    """`heard` takes every event and every listed peer (only those have counters); True: a session changed its state."""
+    """Events alone move a session: a list may be ahead of those under way, which would seem to go back then. Lists have
+    the counters. A watch begins with an event for every session."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -60,22 +61,25 @@ class Sessions:
         """It was told other settings just now."""
         self._told[address] = time.monotonic()
 
-    def heard(self, peer: pb.Peer, *, listed: bool = False, counted: pb.Peer | None = None) -> bool:
-        """`counted`: as listed right after an event."""
-        address = _address(peer)
+    def heard(self, event: pb.Peer, counted: pb.Peer | None = None) -> bool:
+        """`counted`: as listed right after the event. True: the session changed its state."""
+        address = _address(event)
         if address == NOBODY or address not in self._names:
             return False
-        state = _state(peer)
+        state = _state(event)
         known = self._known.setdefault(address, _Session("IDLE", time.time()))
-        before = known.last
-        if listed:
-            known.last = counted = peer
         if state == known.state:
             return False
         told = time.monotonic() - self._told.get(address, -_RESET_SECONDS) < _RESET_SECONDS
-        reason = Loss.RECONFIGURED if told else why(_tally(before), _tally(counted))
-        self._moved(address, known, state, peer, reason)
+        reason = Loss.RECONFIGURED if told else why(_tally(known.last), _tally(counted))
+        self._moved(address, known, state, event, reason)
         return True
+
+    def count(self, peer: pb.Peer) -> None:
+        """As listed."""
+        address = _address(peer)
+        if address in self._names:
+            self._known.setdefault(address, _Session("IDLE", time.time())).last = peer
 
     def lost_all(self) -> None:
         """gobgpd is gone, and every session with it."""
@@ -175,7 +179,7 @@ def _tally(peer: pb.Peer | None) -> Tally:
         received_notifications=received.notification,
         sent_notifications=sent.notification,
         bfd_up=_bfd(peer) == "UP",
-        bfd_failures=state.bfd_state.failure_transitions,
+        bfd_heard=state.bfd_state.bfd_async.received_packets,
     )
 
 

@@ -32,6 +32,7 @@ log = get_log(__name__)
 
 CONNECT_AGAIN: Final = 0.1
 LOOK_SECONDS: Final = 10.0
+SETTLE_SECONDS: Final = 0.02
 AGAIN_SECONDS: Final = 3.0
 
 
@@ -74,7 +75,7 @@ class Speaker:
             if self.running:
                 self.running = False
                 self._held = core.Speaker()
-                self.sessions.lost_all("gobgpd-ended")
+                self.sessions.lost_all()
                 self._journal.write(AuditLine(event=Event.GOBGPD_DIED))
                 self._changed()
             await asyncio.sleep(CONNECT_AGAIN)
@@ -116,15 +117,27 @@ class Speaker:
 
     async def _watch(self, daemon: Gobgpd) -> None:
         async for peer in daemon.watch_peers():
-            if self.sessions.heard(peer):
+            counted = None
+            if self.sessions.falls(peer):
+                counted = await self._counted(daemon, peer.state.neighbor_address)
+            if self.sessions.heard(peer, counted):
                 self._look = True
                 self._news.set()
                 self._changed()
         raise ConnectionResetError("the watch ended")
 
+    async def _counted(self, daemon: Gobgpd, address: str) -> pb.Peer | None:
+        """gobgpd ends the session first, then notes that its BFD is down."""
+        for pause in (SETTLE_SECONDS, 0.0):
+            found = await daemon.peers(address)
+            if not found or found[0].state.bfd_state.session_state != pb.BFD_SESSION_STATE_UP:
+                break
+            await asyncio.sleep(pause)
+        return found[0] if found else None
+
     async def _list(self, daemon: Gobgpd) -> None:
         for peer in await daemon.peers():
-            self.sessions.heard(peer, listed=True)
+            self.sessions.count(peer)
 
     # --- what is, what should be -------------------------------------------------------------------------------------
 
@@ -229,6 +242,7 @@ class Speaker:
             case core.AddSession(session):
                 await daemon.add_peer(messages.peer_message(session, restarting=self._restarting))
             case core.ChangeSession(session):
+                self.sessions.reconfigured(session.settings.address)
                 await daemon.update_peer(messages.peer_message(session))
             case core.DropSession(address):
                 await daemon.delete_peer(address)
