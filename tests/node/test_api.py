@@ -144,6 +144,10 @@ async def test_a_status_that_somebody_else_changed_is_put_right(client: Client, 
 
     assert await until(seen)
     assert part.writer.writes == writes + 1
+    part.status.revision = spec.revision
+    part.writer.wake()
+    await written(client, part)
+    assert part.wanted == [spec.revision]  # our own write is no news
 
 
 async def test_only_a_spec_that_a_controller_wrote_is_wanted(client: Client, part: Part) -> None:

@@ -20,7 +20,7 @@ _AGAIN_SECONDS: Final = 2.0
 
 
 class VipNodeLink:
-    """`wanted(spec)` for every spec that a controller wrote; `addresses(list)` once, the Node's own."""
+    """`wanted(spec)` for every spec that a controller wrote, once each; `addresses(list)` once, the Node's own."""
 
     def __init__(
         self,
@@ -36,6 +36,7 @@ class VipNodeLink:
         self._wanted = wanted
         self._addresses = addresses
         self._missing = asyncio.Event()
+        self._told = VipNodeSpec()
         writer.wrote = self._wrote
         self._reflector: Reflector[VipNode, VipNode] = Reflector(
             client, VIP_NODES, decode=_itself, changed=self._changed, field_selector=f"metadata.name={node}"
@@ -58,7 +59,8 @@ class VipNodeLink:
             self._missing.set()
             return
         self._writer.seen(found.status)
-        if found.spec.revision:
+        if found.spec.revision and found.spec != self._told:
+            self._told = found.spec
             self._wanted(found.spec)
 
     def _wrote(self, answer: VipNode) -> None:
