@@ -126,8 +126,8 @@ def test_nobody_may_do_everything():
 def test_an_agent_writes_vipnodes_and_nothing_else_and_only_its_own():
     may = rights("ClusterRole", "vipmgr-agent")
     assert may == {
-        "nodes": {"get"}, "vipnodes": {"get", "list", "watch", "create"}, "vipnodes/status": {"patch"}, "vrrpinstances": {"list"},
-        "bgppeers": {"get"}, "bgppeers/status": {"patch"}, "bgpconfs/status": {"patch"},
+        "nodes": {"get"}, "vipnodes": {"get", "list", "watch", "create"}, "vipnodes/status": {"patch"},
+        "vrrpinstances": {"list"}, "bgppeers": {"get"}, "bgppeers/status": {"patch"}, "bgpconfs/status": {"patch"},
     }  # fmt: skip
     policy = the("ValidatingAdmissionPolicy", "vipmgr-agent-own-node")["spec"]
     assert policy["failurePolicy"] == "Fail"
