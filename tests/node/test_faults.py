@@ -45,8 +45,8 @@ def test_a_backup_whose_interface_was_made_anew_hears_the_master_and_replaces_it
     second.ip("link", "del", "eth0")
     until(lambda: second.instance_state() == "FAULT")
     second.add_interface()
-    until(lambda: second.instance_state() == "BACKUP" and second.metric("reloads_total") == 1)
-    until(lambda: second.log().count("Reload complete") == 1)
+    until(lambda: second.instance_state() == "BACKUP" and second.metric("reloads_total") >= 1)
+    until(lambda: "Reload complete" in second.log())
     assert second.instance_state() == "BACKUP"
     first.kill()
     until(lambda: second.instance_state() == "MASTER" and second.has("10.77.0.200"), 3)
