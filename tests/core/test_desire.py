@@ -182,3 +182,21 @@ def test_a_new_pool_asks_to_be_looked_at_again_while_agents_are_starting():
     desired = decide(replace(found, reports=dict(found.reports) | {"n2": starting}))
     assert desired.recheck is not None
     assert NOW < desired.recheck <= NOW + timedelta(seconds=10)
+
+
+def test_one_more_layer2_service_makes_nothing_anew_for_the_others():
+    """10,000 of them are in every decision: what is told of an address is made once, and is the very same object."""
+    by_arp = pool("eip-pool", "10.0.0.100-10.0.0.110", is_default=True, protocol=Protocol.LAYER2)
+
+    def parts(found):
+        return [one for spec in found.specs.values() for part in spec.layer2.pools for one in part.addresses]
+
+    claims = [claim(f"ns/s{number}") for number in range(5)]
+    before, after = (decide(snapshot(*some, pools=[by_arp])) for some in (claims, [*claims, claim("ns/new", age=1)]))
+    assert len(parts(after)) == len(parts(before)) + 2 == 12
+    known = {id(one) for one in (*before.vips, *parts(before), *before.layer2.instances.values())}
+    made = [one for one in (*after.vips, *parts(after), *after.layer2.instances.values()) if id(one) not in known]
+    assert {getattr(one, "address", getattr(one, "name", None)) for one in made} == {
+        "10.0.0.105",
+        ip_address("10.0.0.105"),
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 
 from vipmgr.core import wire
 from vipmgr.core.addresses import number
@@ -119,10 +120,17 @@ def gather_vips(
 
 
 def _vip(address: Address, sharers: list[Claim], pool: str, endpoints: Mapping[ServiceKey, frozenset[NodeName]]) -> Vip:
-    local = all(claim.local_traffic for claim in sharers)
-    nodes: frozenset[NodeName] = frozenset()
-    if local:
-        nodes = frozenset.intersection(*(endpoints.get(claim.key, frozenset()) for claim in sharers))
-    ports = sorted({claim.health_check_node_port for claim in sharers} - {0}) if local else ()
-    keys = tuple(claim.key for claim in sorted(sharers, key=lambda claim: (claim.created, claim.key)))
-    return Vip(address, pool, keys, local, tuple(ports), nodes)
+    if len(sharers) > 1:
+        sharers = sorted(sharers, key=lambda claim: (claim.created, claim.key))
+    keys = tuple([claim.key for claim in sharers])
+    if not all(claim.local_traffic for claim in sharers):
+        return _anywhere(address, pool, keys)
+    nodes = frozenset.intersection(*(endpoints.get(claim.key, frozenset()) for claim in sharers))
+    ports = sorted({claim.health_check_node_port for claim in sharers} - {0})
+    return Vip(address, pool, keys, True, tuple(ports), nodes)
+
+
+@lru_cache(maxsize=1 << 15)
+def _anywhere(address: Address, pool: str, keys: tuple[ServiceKey, ...]) -> Vip:
+    """The very same object again for what has not changed: what is made of it later is remembered by it."""
+    return Vip(address, pool, keys)

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 
+from msgspec import structs
+
 from vipmgr.core.eligible import Sites, Stay, interface_name, stay, survey
 from vipmgr.core.members import score
 from vipmgr.core.model import (
-    Address,
     Instance,
     NodeFacts,
     NodeName,
@@ -52,15 +53,24 @@ def _shared(field: Field) -> Field:
 
 
 @lru_cache(maxsize=1 << 15)
-def _ranked(address: str, field: Field, endpoint_nodes: frozenset[NodeName] | None, size: int) -> tuple[NodeName, ...]:
-    """The first `size` nodes of the field for one address; with `endpoint_nodes` (the VIP is Local) those first: the
-    agents themselves see which have endpoints now. Remembered: asked for every address in every decision."""
+def _share(vip: Vip, interface: str, field: Field, size: int) -> tuple[NodeLayer2Address, Instance]:
+    """What the candidates are told of one address: the first `size` nodes of the field, those with endpoints first when
+    the VIP is Local (the agents themselves see which have endpoints now). Remembered: asked for every address in every
+    decision."""
+    address = str(vip.address)
 
     def rank(entry: tuple[NodeName, int]) -> tuple[bool, int, int]:
         node, weight = entry
-        return endpoint_nodes is not None and node not in endpoint_nodes, -weight, -score(address, node)
+        return vip.local and node not in vip.endpoint_nodes, -weight, -score(address, node)
 
-    return tuple(node for node, _ in sorted(field, key=rank)[:size])
+    told = NodeLayer2Address(
+        address=address,
+        candidates=tuple(node for node, _ in sorted(field, key=rank)[:size]),
+        services=vip.services,
+        health_check_node_ports=vip.health_check_node_ports,
+    )
+    family = family_of(vip.address)
+    return told, Instance(address, vip.pool, interface, family, 0, vip.address, (), (vip.address,))
 
 
 def place_layer2(
@@ -90,7 +100,7 @@ class _Planner:
         self.sites = Sites(reports)
         self.found = Layer2Placement()
         self.parts: dict[NodeName, list[NodeLayer2Pool]] = {}
-        self.owners: dict[Address, list[NodeName]] = {}
+        self.owners: dict[str, list[NodeName]] = {}
         for name, report in reports.items():
             for address in report.layer2_owned:
                 self.owners.setdefault(address, []).append(name)
@@ -112,27 +122,18 @@ class _Planner:
 
     def _address(self, pool: Pool, vip: Vip, field: Field, told: dict[NodeName, list[NodeLayer2Address]]) -> None:
         size = max(pool.vrrp.members, LOCAL_MEMBERS) if vip.local else pool.vrrp.members
-        ranked = _ranked(str(vip.address), field, vip.endpoint_nodes if vip.local else None, size)
-        owners = [one for one in self.owners.get(vip.address, ()) if one not in ranked]
-        stays = {
-            node: stay(pool, self.nodes.get(node), self.reports[node], self.sites.of(node, pool.interface), self.now)
-            for node in owners
-        }
-        candidates = (*ranked, *sorted(owners))
-        for node in candidates:
-            leaving = stays.get(node) is Stay.LEAVE
-            one = NodeLayer2Address(
-                address=str(vip.address),
-                candidates=candidates,
-                services=vip.services,
-                health_check_node_ports=vip.health_check_node_ports,
-                leaving=leaving,
-            )
-            told.setdefault(node, []).append(one)
-        name = str(vip.address)
-        self.found.instances[name] = Instance(
-            name, pool.name, pool.interface, family_of(vip.address), 0, vip.address, (), (vip.address,)
-        )
+        one, instance = _share(vip, pool.interface, field, size)
+        self.found.instances[instance.name] = instance
+        owners = [node for node in self.owners.get(instance.name, ()) if node not in one.candidates]
+        if owners:
+            one = structs.replace(one, candidates=(*one.candidates, *sorted(owners)))
+        for node in one.candidates:
+            leaving = node in owners and self._leaves(pool, node)
+            told.setdefault(node, []).append(structs.replace(one, leaving=True) if leaving else one)
+
+    def _leaves(self, pool: Pool, node: NodeName) -> bool:
+        site = self.sites.of(node, pool.interface)
+        return stay(pool, self.nodes.get(node), self.reports[node], site, self.now) is Stay.LEAVE
 
     def _mac(self, pool: Pool, node: NodeName) -> str:
         site = self.sites.of(node, pool.interface)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import NamedTuple
 
 from vipmgr.core.node_bgp import NodeBgp
@@ -407,8 +407,9 @@ class NodeReport:
     """address -> what the node says of it, for layer2 addresses it answers for"""
 
     @property
-    def layer2_owned(self) -> list[Address]:
-        return [ip_address(name) for name, said in self.layer2.items() if said.state == "MASTER"]
+    def layer2_owned(self) -> list[str]:
+        """Addresses, each in its one spelling."""
+        return [name for name, said in self.layer2.items() if said.state == "MASTER"]
 
 
 class Member(NamedTuple):
