@@ -15,7 +15,7 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from vipmgr.lab.client import Lab
@@ -60,10 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def run(advert: str, faults: Sequence[str], trials: int) -> list[Row]:
+def run(advert: str, faults: Sequence[str], trials: int) -> Iterator[Row]:
     manifests = MANIFESTS.replace("  interface: eth0\n", f"  interface: eth0\n  vrrp: {{advertInterval: {advert}}}\n")
     watch = 4.0 if advert == "1s" else 1.5
-    rows = []
     with Lab(nodes=3) as lab:
         lab.apply(manifests)
         vip = lab.wait_for_vip(SERVICE, 30)
@@ -71,9 +70,8 @@ def run(advert: str, faults: Sequence[str], trials: int) -> list[Row]:
             seen = [trial(lab, vip, fault, watch, advert) for _ in range(trials)]
             report = audit(lab.audit_text())
             objections = [verdict.objection for one in seen for verdict in [compare(one, report)] if verdict.objection]
-            rows.append(Row(advert, fault, seen, len(seen) - len(objections)))
+            yield Row(advert, fault, seen, len(seen) - len(objections))
             print(f"{advert} {fault} done", *objections, sep="\n  ", file=sys.stderr)
-    return rows
 
 
 def trial(lab: Lab, vip: str, fault: str, watch: float, advert: str) -> Seen:
