@@ -346,8 +346,15 @@ def test_audit_reads_standard_input_and_keeps_to_what_is_asked(tmp_path, capsys,
         monkeypatch.setattr(sys, "stdin", stream)
         out = vipmgr(capsys, "audit", "-", "-o", "yaml", "--vip", "10.0.0.5")[1]
     assert "cause: node-lost" in out
-    assert "failovers: []" in vipmgr(capsys, "audit", *files, "-o", "yaml", "--vip", "10.0.0.6")[1]
-    assert "failovers: []" in vipmgr(capsys, "audit", *files, "-o", "yaml", "--node", "n3")[1]
+    asked = (
+        ("--vip", "address 10.0.0.6", "10.0.0.5"),
+        ("--node", "node n3", "n1, n2"),
+        ("--instance", "instance j", "i"),
+    )
+    for option, about, known in asked:
+        _, out, err = vipmgr(capsys, "audit", *files, "-o", "yaml", option, about.split()[1])
+        assert "failovers: []" in out
+        assert f"nothing in the record is about {about}; it knows {known}\n" in err
     assert "failovers: []" in vipmgr(capsys, "audit", *files, "-o", "yaml", "--since", "2030-01-01T00:00:00Z")[1]
 
 
@@ -383,12 +390,56 @@ def test_audit_tells_which_sessions_fell_and_which_addresses_had_no_next_hop_lef
 
 
 @pytest.mark.parametrize(
-    "words", [["/no/such/file"], ["--since", "yesterday"], ["--clock-error", "5"], ["--node=a", "--node=b"]]
+    "words",
+    [["/no/such/file"], ["--since", "yesterday"], ["--clock-error", "5"], ["--node=a", "--node=b"], ["--vip=10.0.0.x"]],
 )
 def test_audit_called_wrongly_says_which_word_is_wrong(words, tmp_path, capsys):
     status, _, err = vipmgr(capsys, "audit", *([*record(tmp_path), *words] if words[0][0] == "-" else words))
     assert status == 2
     assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("empty", b"", "no audit line in it"),
+        ("noise", bytes(range(256)) * 9, "no audit line in it"),
+        ("half", b'{"time":"2026-11-22T21:00:00Z","node":"n1","se', "no audit line in it"),
+        ("torn.gz", b"\x1f\x8b\x08\x00torn", ""),
+        ("not.gz", b"plain", "Not a gzipped file"),
+    ],
+)
+def test_a_file_that_tells_nothing_does_not_pass_for_all_being_well(tmp_path, capsys, name, content, said):
+    (tmp_path / name).write_bytes(content)
+    status, out, err = vipmgr(capsys, "audit", str(tmp_path / name))
+    assert (status, out, len(err.splitlines())) == (1, "", 1)
+    assert f"{name}: {said}" in err
+
+
+def test_a_folder_and_a_compressed_file_to_follow_are_refused_with_what_to_do(tmp_path, capsys):
+    assert "name the files in it" in vipmgr(capsys, "audit", str(tmp_path))[2]
+    (tmp_path / "n1.jsonl.gz").write_bytes(b"")
+    status, _, err = vipmgr(capsys, "audit", "--follow", str(tmp_path / "n1.jsonl.gz"))
+    assert status == 2
+    assert "grows no more" in err
+
+
+def test_a_bare_log_is_of_the_host_that_its_lines_name_then_of_its_file(tmp_path, capsys):
+    message = "Keepalived_vrrp[77]: (V1) Entering MASTER STATE\n"
+    (tmp_path / "syslog").write_text(f"Nov 22 18:45:05 lb1 {message}")
+    (tmp_path / "lb2.log").write_text(f"Sun Nov 22 18:45:05 2026: {message}")
+    for words, nodes in ((["syslog"], ["lb1"]), (["lb2.log"], ["lb2"])):
+        found = json.loads(vipmgr(capsys, "audit", *(str(tmp_path / one) for one in words), "-o", "json")[1])
+        assert found["nodes"] == nodes
+    named = f"--node=lb3={tmp_path / 'syslog'}"
+    assert json.loads(vipmgr(capsys, "audit", named, "-o", "json")[1])["nodes"] == ["lb3"]
+
+
+def test_a_mistyped_command_is_answered_with_the_nearest_and_none_with_all(capsys):
+    assert vipmgr(capsys, "statsu") == (2, "", "vipmgr: no command statsu; did you mean status?\n")
+    status, out, err = vipmgr(capsys)
+    assert (status, out) == (2, "")
+    assert "rebalance" in err
 
 
 class Following(threading.Thread):

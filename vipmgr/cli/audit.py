@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 import time
 from collections.abc import Iterable
+from ipaddress import ip_address
 
 from vipmgr.cli.cluster import add_cluster_options, connected, in_cluster
 from vipmgr.cli.follow import Follower
 from vipmgr.cli.news import news
-from vipmgr.cli.output import add_output_option, dump, show
+from vipmgr.cli.output import add_output_option, dump, shortened, show
 from vipmgr.cli.pods import Agent, agents, follow_agents, written
 from vipmgr.cli.records import Source, follow_files, read_all, sources
 from vipmgr.cli.times import duration, moment
@@ -26,7 +28,8 @@ from vipmgr.kube.client import Client
 _EPILOG = """
 Without FILE the agents' logs are read through the cluster. FILE may be an audit file (audit.jsonl, audit.jsonl.1, .gz),
 the output of `kubectl logs`, or the log of a keepalived that never saw vipmgr: keepalived's own, syslog or journald
-(plain or -o json). Such a log says nothing of its node: the file's name does, up to the first dot, or --node NODE=FILE.
+(plain or -o json). Whose log that is says --node NODE=FILE, or else the host name in its lines, or the file's name up
+to the first dot.
 
 exit status:
   0  every address has had one owner, and no line is missing; failovers alone are no fault
@@ -67,6 +70,8 @@ def run(args: argparse.Namespace) -> int:
     if args.follow:
         if any(str(one.path) == "-" for one in origin):
             raise UsageError("--follow: standard input is followed anyway; leave it out")
+        if packed := [str(one.path) for one in origin if one.path.suffix == ".gz"]:
+            raise UsageError(f"--follow: {packed[0]} is compressed and grows no more; leave it out")
         asyncio.run(auditor.follow(origin))
         return 0
     if origin:
@@ -85,6 +90,8 @@ class _Auditor:
         self._node = node
         self._ledger = Ledger()
         self._since = moment(args.since) if args.since else None
+        if args.vip:
+            args.vip = _address(args.vip)
         self._clock_error = duration(args.clock_error)
 
     def take_all(self, lines: Iterable[AuditLine]) -> None:
@@ -109,8 +116,24 @@ class _Auditor:
         args = self._args
         return narrowed(report, since=self._since, vip=args.vip, node=self._node, instance=args.instance)
 
+    def unmet(self) -> str:
+        """What was asked for and the record does not know at all, with what it knows; "": nothing."""
+        args, ledger = self._args, self._ledger
+        asked = (
+            ("node", self._node, {boot.node for boot in ledger.boots.values()}),
+            ("instance", args.instance, {row.instance for row in ledger.rows() if row.instance}),
+            ("address", args.vip, {vip for row in ledger.rows() for vip in row.vips} | ledger.bgp_vips()),
+        )
+        for kind, name, known in asked:
+            if name and ledger.lines and name not in known:
+                there = shortened(sorted(known), 8) or "none"
+                return f"nothing in the record is about {kind} {name}; it knows {there}"
+        return ""
+
     def conclude(self, *, live: bool) -> int:
         report = self.report(live=live)
+        if unmet := self.unmet():
+            print(f"vipmgr audit: {unmet}", file=sys.stderr)
         if self._args.output == "table":
             show(told(report, time.time()))
         else:
@@ -129,3 +152,11 @@ class _Auditor:
 
     def _tell(self, findings: Iterable[Finding]) -> Iterable[str]:
         return news(findings, self._args.output, time.time())
+
+
+def _address(text: str) -> str:
+    """In its one spelling. Raises UsageError."""
+    try:
+        return str(ip_address(text))
+    except ValueError as error:
+        raise UsageError(f"--vip: {text} is no address") from error

@@ -10,6 +10,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Final
 
 from vipmgr import __version__
@@ -44,7 +45,15 @@ def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
+    if not words:
+        build_parser("").print_help(sys.stderr)
+        return 2
     chosen = next((word for word in words if not word.startswith("-")), "")
+    if chosen and chosen not in COMMANDS:
+        near = get_close_matches(chosen, COMMANDS, n=1)
+        hint = f"did you mean {near[0]}?" if near else "vipmgr --help lists them"
+        print(f"vipmgr: no command {chosen}; {hint}", file=sys.stderr)
+        return 2
     args = build_parser(chosen).parse_args(words)
     try:
         return int(importlib.import_module(f"vipmgr.cli.{args.command}").run(args))

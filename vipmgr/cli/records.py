@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import sys
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import IO, Final, NamedTuple
 
 from vipmgr.core.audit_line import AuditLine, read_line
 from vipmgr.core.keepalived_log import BareLog
-from vipmgr.errors import UsageError
+from vipmgr.errors import RejectedError, UsageError
 
 POLL: Final = 0.2
 """Seconds between two looks at a file that is followed."""
@@ -26,10 +27,13 @@ class Source(NamedTuple):
 
 
 class Reader:
-    """Raw lines of one source -> audit lines: our own JSON, or what keepalived logged by itself."""
+    """Raw lines of one source -> audit lines: our own JSON, or what keepalived logged by itself.
 
-    def __init__(self, node: str, advert_ms: int) -> None:
-        self._bare = BareLog(node, newest=datetime.now(UTC), zone=_local_zone(), advert_ms=advert_ms)
+    `node` wrote them; "": whom the lines name, or else `fallback`.
+    """
+
+    def __init__(self, node: str, advert_ms: int, fallback: str = "") -> None:
+        self._bare = BareLog(node, fallback=fallback, newest=datetime.now(UTC), zone=_local_zone(), advert_ms=advert_ms)
 
     def read(self, raw: bytes) -> Iterable[AuditLine]:
         line = read_line(raw)
@@ -49,17 +53,28 @@ def sources(files: Sequence[str], named: Iterable[str]) -> list[Source]:
         node, _, path = word.partition("=")
         found.append(Source(Path(path), node))
     for one in found:
-        if str(one.path) != "-" and not one.path.is_file():
+        if one.path.is_dir():
+            raise UsageError(f"{one.path} is a folder; name the files in it")
+        if str(one.path) != "-" and not one.path.exists():
             raise UsageError(f"{one.path}: no such file")
     return found
 
 
 def read_all(origin: Iterable[Source], advert_ms: int) -> Iterator[AuditLine]:
+    """Raises RejectedError for a file that cannot be read, and for one in which nothing is an audit line or a
+    keepalived's: silence must not pass for all being well."""
     for one in origin:
-        reader = Reader(one.node or _node_of(one.path), advert_ms)
-        with _opened(one.path) as file:
-            for raw in file:
-                yield from reader.read(raw)
+        reader, empty = Reader(one.node, advert_ms, _node_of(one.path)), True
+        try:
+            with _opened(one.path) as file:
+                for raw in file:
+                    for line in reader.read(raw):
+                        empty = False
+                        yield line
+        except (OSError, EOFError, zlib.error) as error:
+            raise RejectedError(f"{one.path}: {getattr(error, 'strerror', None) or error}") from error
+        if empty:
+            raise RejectedError(f"{one.path}: no audit line in it, and no transition that a keepalived logged")
 
 
 def _node_of(path: Path) -> str:
@@ -87,7 +102,7 @@ async def follow_files(origin: Iterable[Source], advert_ms: int, take: Callable[
 class _Tail:
     def __init__(self, source: Source, advert_ms: int) -> None:
         self._path = source.path
-        self._reader = Reader(source.node or _node_of(source.path), advert_ms)
+        self._reader = Reader(source.node, advert_ms, _node_of(source.path))
         self._file: IO[bytes] | None = None
         self._inode = 0
         self._half = b""

@@ -90,6 +90,7 @@ def _confirming(report: NodeReport, spec: wire.VipNodeSpec) -> NodeReport:
         revision=spec.revision,
         published_revision=spec.revision,
         published_instances=held,
+        published_wiring={one.name: (one.interface, one.virtual_router_id) for one in spec.instances},
         instances={**states, **{name: said for name, said in report.instances.items() if name in states}},
         unsettled={},
     )

@@ -110,13 +110,16 @@ def _latest(month: str, rest: tuple[str, ...], newest: datetime, zone: tzinfo) -
 
 
 class BareLog:
-    """The log of one machine, line by line -> audit lines. `node`: "" takes the host name in the lines.
+    """The log of one machine, line by line -> audit lines. `node`: "" takes the host name in the lines, or `fallback`.
 
     A bare log knows neither priorities nor VIPs nor advert intervals; `advert_ms` is the operator's word for it.
     """
 
-    def __init__(self, node: str, *, newest: datetime, zone: tzinfo = UTC, advert_ms: int = 0) -> None:
+    def __init__(
+        self, node: str, *, newest: datetime, zone: tzinfo = UTC, advert_ms: int = 0, fallback: str = ""
+    ) -> None:
         self.node = node
+        self._fallback = fallback
         self._newest = newest
         self._zone = zone
         self._advert_ms = advert_ms
@@ -136,7 +139,7 @@ class BareLog:
         assert self._at is not None  # noqa: S101 - no output without a time
         line = AuditLine(
             time=self._at,
-            node=self.node or "unknown",
+            node=self.node or self._fallback or "unknown",
             event=Event.CONTESTED,
             instance=output.instance,
             priority=output.priority,

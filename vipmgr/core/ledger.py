@@ -216,6 +216,9 @@ class Ledger:
         first = {key: boot.first_at for key, boot in self.boots.items()}
         return sorted(self._bgp.rows(self._shifted()), key=lambda row: (first[row.node, row.boot], row.seq))
 
+    def bgp_vips(self) -> set[str]:
+        return {vip for row in self._bgp.rows({}) for vip in row.vips}
+
     def _shifted(self) -> dict[tuple[str, str], float]:
         """(node, boot) -> wall clock minus monotonic clock, of runs in which the clock was set."""
         found = ((key, boot.offset) for key, boot in self.boots.items() if len(boot.clocks) > 1)
