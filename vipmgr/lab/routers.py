@@ -123,6 +123,7 @@ class Bird(Router):
     COMMON: Final = """\
 log stderr all;
 router id 196.168.223.240;
+debug protocols { states };
 protocol device {}
 protocol kernel { learn off; ipv4 { export all; }; merge paths on limit 64; }
 protocol kernel { learn off; ipv6 { export all; }; merge paths on limit 64; }
@@ -162,7 +163,12 @@ protocol kernel { learn off; ipv6 { export all; }; merge paths on limit 64; }
 
     def sessions(self) -> dict[str, str]:
         rows = [line.split() for line in self._bird("show", "protocols").splitlines()]
-        return {row[0]: row[4] for row in rows if row[-1:] == ["Established"]}
+        log = (self.folder / "bird.log").read_text()  # the times BIRD tells of its sessions jitter by a millisecond
+        return {
+            row[0]: f"{log.count(f' {row[0]}: State changed to up')} times up"
+            for row in rows
+            if row[-1:] == ["Established"]
+        }
 
     def bfd_up(self) -> int:
         return sum(line.split()[2:3] == ["Up"] for line in self._bird("show", "bfd", "sessions").splitlines())
