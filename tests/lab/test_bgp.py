@@ -297,7 +297,8 @@ def test_a_local_service_is_announced_where_its_endpoints_are(lab, router, vips)
     vip = lab.wait(lambda: next(iter(lab.vips("default/near")), ""), "near has an address")
     lab.wait(lambda: router.next_hops(f"{vip}/32") == {V4["n2"]}, "n2 alone announces it")
     lab.apply(local.replace("endpoints: n2", "endpoints: 'n1,n3'"))
-    lab.wait(lambda: router.next_hops(f"{vip}/32") == {V4["n1"], V4["n3"]}, "the others announce it")
+    lab.wait(lambda: len(router.next_hops(f"{vip}/32")) == 2, "two others announce it")
+    assert router.next_hops(f"{vip}/32") == {V4["n1"], V4["n3"]}
     lab.delete("Service", "near", "default")
 
 
@@ -364,6 +365,7 @@ def test_a_dead_node_is_left_out_and_comes_back(lab, router, vips):
     lab.wait(lambda: router.next_hops(f"{vips[0]}/32") == {V4["n1"], V4["n2"]}, "its routes are gone", 5)
     lab.fault("start", "n3")
     lab.wait(lambda: announced(router, vips), "it is back", 40)
+    assert router.next_hops(f"{vips[0]}/32") == set(V4.values())
 
 
 @pytest.mark.parametrize("fault", ["agent-term", "agent-kill"])
@@ -412,6 +414,7 @@ def test_a_stale_route_is_cleaned_after_a_graceful_restart(lab, router, vips):
     lab.fault("gobgpd-kill", "n1")
     lab.delete("Service", "brief", "default")
     lab.wait(lambda: not router.paths(f"{vip}/128"), "nobody announces it any more", 40)
+    assert hops6(router, vip) == set()
 
 
 def test_what_cannot_be_applied_is_said_by_field_and_what_has_no_effect_costs_nothing(lab, router, vips):

@@ -419,6 +419,7 @@ def test_a_local_service_is_answered_where_its_endpoints_are_and_follows_them(la
     lab.wait(lambda: owners(lab, vip) == [second], f"{second} answers", 20)
     lab.delete("Service", "local", "default")
     lab.wait(lambda: not owners(lab, vip), "nobody does")
+    assert owners(lab, vip) == []
 
 
 # --- told ------------------------------------------------------------------------------------------------------------
@@ -428,13 +429,11 @@ def test_a_move_is_an_event_on_the_service(lab, vip, prober):
     owner = holder(lab, prober, vip)
     seen = measure(lab, prober, vip, [("agent-term", owner)], moves=True)
     expected = f"VIP {vip} moved {owner} -> {seen.target}"
-    lab.wait(
-        lambda: any(
-            one.get("note", "").startswith(expected) and one["regarding"]["name"] == "web"
-            for one in lab.objects("Event", "default")
-        ),
+    told = lab.wait(
+        lambda: [one for one in lab.objects("Event", "default") if one.get("note", "").startswith(expected)],
         "the Event",
     )
+    assert {one["regarding"]["name"] for one in told} == {"web"}
 
 
 def test_a_station_that_uses_the_address_is_reported(lab, vip):

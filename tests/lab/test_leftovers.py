@@ -164,6 +164,7 @@ def test_nothing_is_left_of_a_demo_that_is_killed_with_its_router_at_work():
     demo.kill()
     demo.wait(20)
     assert_gone(name, namespaces)
+    assert own() == []
 
 
 def test_what_a_lab_killed_with_its_reaper_left_is_removed_by_any_other(owner, name):

@@ -84,19 +84,20 @@ exec "$@"
 """
 
 
-def inside(code: str) -> None:
+def inside(code: str) -> str:
+    """What it says when it fails; nothing else."""
     words = ["unshare", "-n", "sh", "-c", LINKS, "sh", sys.executable, "-c", code]
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
+    return done.stderr if done.returncode else ""
 
 
 def test_events_that_the_kernel_had_to_drop_lead_to_a_new_dump() -> None:
-    inside(OVERRUN)
+    assert inside(OVERRUN) == ""
 
 
 def test_routes_are_looked_up_and_addresses_removed() -> None:
-    inside(ROUTES)
+    assert inside(ROUTES) == ""
 
 
 def test_an_interface_renamed_and_renamed_back_at_once_is_known_to_have_been_away() -> None:
-    inside(RENAMED)
+    assert inside(RENAMED) == ""
