@@ -1,11 +1,14 @@
 """One struct reads and writes audit lines, and the page that documents them is what agents write."""
 
 import json
+import re
 
 import pytest
 
-from tests.documented import documented_lines, undocumented
-from vipmgr.core.audit_line import AuditLine, Event, read_line, write_line
+from tests.documented import PAGE, documented_lines, undocumented
+from vipmgr.core.audit_line import LINES_LOST, AuditLine, Event, read_line, write_line
+from vipmgr.core.findings import NODE_LOST, NODE_REBOOTED, PARTITION
+from vipmgr.core.model import MoveReason
 
 
 @pytest.mark.parametrize("line", documented_lines(), ids=lambda line: json.loads(line)["event"])
@@ -17,6 +20,12 @@ def test_a_documented_line_is_written_as_it_was_read(line):
 
 def test_every_kind_of_line_is_documented_and_no_other():
     assert {json.loads(line)["event"] for line in documented_lines()} == set(Event)
+
+
+def test_every_reason_and_cause_is_explained_to_operators():
+    rows = re.findall(r"^\| (`[a-z].*?`) \|", (PAGE.parent / "operations.md").read_text(), re.MULTILINE)
+    explained = {word for row in rows for word in re.findall(r"`([a-z-]+)`", row)}
+    assert {*MoveReason, NODE_LOST, NODE_REBOOTED, PARTITION, LINES_LOST} <= explained
 
 
 def test_a_field_that_the_page_does_not_show_is_noticed():
