@@ -196,7 +196,8 @@ def test_an_interface_that_vanishes_and_returns_and_one_that_is_renamed(node: No
     node.ip("link", "set", "eth0", "down")
     node.ip("link", "set", "eth0", "name", "lan0")
     node.ip("link", "set", "lan0", "up")
-    until(lambda: [one["name"] for one in node.status()["interfaces"]] == ["lan0"])
+    until(lambda: node.status()["interfaces"][0]["name"] != "eth0")
+    assert [one["name"] for one in node.status()["interfaces"]] == ["lan0"]
 
 
 def test_a_cut_cable_is_reported_and_explained(pair: tuple[Node, Node]) -> None:
@@ -217,3 +218,4 @@ def test_the_entry_script_starts_with_stale_pid_files(wire: Segment) -> None:
     node.start()
     node.settled(node.want(spec_of(node.name, instance())))
     until(lambda: node.instance_state() == "MASTER")
+    assert int((node.run / "keepalived.pid").read_text()) > 1

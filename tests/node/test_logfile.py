@@ -102,7 +102,7 @@ async def test_a_write_wakes_the_watch(tmp_path: Path) -> None:
         waiting = asyncio.create_task(watch.changed.wait())
         await asyncio.sleep(0)
         append(tmp_path / "log", "one\n")
-        await asyncio.wait_for(waiting, 5)
+        assert await asyncio.wait_for(waiting, 5)
     finally:
         watch.close()
 

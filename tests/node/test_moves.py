@@ -67,7 +67,8 @@ def test_a_drain_outlives_the_agent(pair: tuple[Node, Node]) -> None:
     first.stop_agent()
     first.start_agent()
     until(lambda: first.status().get("drained"))
-    until(lambda: reasons(first, "FAULT") == ["drained"])
+    until(lambda: reasons(first, "FAULT"))
+    assert reasons(first, "FAULT") == ["drained"]
 
 
 def test_a_yield_token_hands_one_instance_over_once(pair: tuple[Node, Node]) -> None:
