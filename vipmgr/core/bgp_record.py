@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from vipmgr.core.audit_line import AuditLine, Event
+from vipmgr.core.bgp_report import ESTABLISHED
 
-ESTABLISHED: Final = "ESTABLISHED"
-GOBGPD_ENDED: Final = "gobgpd-ended"
 _EVENTS: Final = frozenset({Event.BGP_SESSION, Event.BGP_ANNOUNCED, Event.BGP_WITHDRAWN, Event.GOBGPD_FOUND})
 
 

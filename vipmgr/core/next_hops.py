@@ -13,7 +13,8 @@ from itertools import count
 from typing import NamedTuple
 
 from vipmgr.core.audit_line import Event
-from vipmgr.core.bgp_record import GOBGPD_ENDED, BgpRow
+from vipmgr.core.bgp_loss import Loss
+from vipmgr.core.bgp_record import BgpRow
 from vipmgr.core.findings import BGP, NODE_REBOOTED, HopLoss, NoOwner, SessionLoss
 from vipmgr.core.model import Family, MoveReason
 
@@ -106,7 +107,7 @@ class NextHops:
             case _Expiry():
                 if edge.address in node.kept and node.kept[edge.address][1] == edge.fell:
                     del node.kept[edge.address]
-                    self._compare(at, edge.node, node, list(node.carried), GOBGPD_ENDED)
+                    self._compare(at, edge.node, node, list(node.carried), Loss.ENDED)
             case BgpRow(event=Event.BGP_ANNOUNCED):
                 node.announced |= dict.fromkeys(edge.vips, edge.peers)
                 self._compare(at, edge.node, node, edge.vips, "", edge)
@@ -117,8 +118,8 @@ class NextHops:
             case BgpRow(up=True):
                 self._rise(at, edge, node)
             case BgpRow(fresh=True):
-                self._fall(at, edge.node, node, list(node.up), GOBGPD_ENDED, edge)
-                self._compare(at, edge.node, node, list(node.carried), GOBGPD_ENDED, edge)
+                self._fall(at, edge.node, node, list(node.up), Loss.ENDED, edge)
+                self._compare(at, edge.node, node, list(node.carried), Loss.ENDED, edge)
             case BgpRow(event=Event.BGP_SESSION):
                 self._fall(at, edge.node, node, [edge.address], edge.reason, edge)
                 self._compare(at, edge.node, node, list(node.carried), edge.reason, edge)
@@ -135,7 +136,7 @@ class NextHops:
     ) -> None:
         for address in addresses:
             up = node.up.pop(address, None)
-            if up is not None and reason == GOBGPD_ENDED and up.kept:
+            if up is not None and reason == Loss.ENDED and up.kept:
                 node.kept[address] = up, at
                 heappush(self._edges, (at + up.kept, next(self._numbers), _Expiry(name, address, at)))
             peer = row.peer if row is not None and row.peer else up.peer if up is not None else ""
