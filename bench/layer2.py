@@ -99,7 +99,7 @@ def run(
 
 
 def trial(lab: Lab, vip: str, fault: str) -> tuple[Seen, Verdict]:
-    lab.wait(lambda: at_rest(lab), "every agent is at work", 30)
+    rest(lab)
     time.sleep(REST_SECONDS)
     with lab.prober(vip) as prober:
         lab.wait(prober.steady, "it answers")
@@ -109,18 +109,22 @@ def trial(lab: Lab, vip: str, fault: str) -> tuple[Seen, Verdict]:
     verdict = judged(lab, seen) if fault not in TOLD_LATER else None
     if FAULTS[fault]:
         lab.fault(FAULTS[fault], holder)
-    lab.wait(lambda: at_rest(lab), "every agent is at work", 30)
+    rest(lab)
     return seen, verdict or judged(lab, seen)
 
 
-def at_rest(lab: Lab) -> bool:
-    """Every agent renews its Lease and has the plan in force."""
-    now = time.time()
+def rest(lab: Lab) -> None:
+    began = time.time()
+    lab.wait(lambda: at_rest(lab, began + 1), "every agent is at work", 30)
+
+
+def at_rest(lab: Lab, since: float) -> bool:
+    """Every agent has renewed its Lease after that, and has the plan in force."""
     leases = {one["metadata"]["name"]: one["spec"] for one in lab.objects("Lease", "vipmgr-system")}
     young = {
         name.removeprefix("vipmgr-agent-")
         for name, spec in leases.items()
-        if name.startswith("vipmgr-agent-") and now - datetime.fromisoformat(spec["renewTime"]).timestamp() < 1.5
+        if name.startswith("vipmgr-agent-") and datetime.fromisoformat(spec["renewTime"]).timestamp() > since
     }
     alive = lab.ask("describe")["nodes"]
     return all(

@@ -104,3 +104,12 @@ def test_since_when_an_agent_hung_is_told_by_its_monotonic_clock_as_well(step):
     n2.write(20.0, "config.applied")
     [move] = moves(n1, n2)
     assert move.cause == MoveReason.AGENT_HUNG
+
+
+@pytest.mark.parametrize(("why", "low"), [("stopped", 0.0), ("no-local-endpoints", 1900.0)])
+def test_an_owner_that_let_go_without_an_heir_still_takes_what_neighbours_send_if_it_has_endpoints(why, low):
+    n1, n2 = pair()
+    n1.layer2(10.0, "BACKUP", why)
+    n2.layer2(12.0, "MASTER", "started")
+    [move] = moves(n1, n2)
+    assert (move.cause, move.dark) == (why, Dark(low, 2100.0))

@@ -7,12 +7,11 @@ audit, made from the agents' lines alone, must name the same move and bounds tha
 from __future__ import annotations
 
 import time
-from datetime import datetime
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address
 
 import pytest
-import yaml
 
+from tests.lab.layer2_world import apply, at_rest, holder, judged, only, owners, pool, service, settle
 from tests.lab.wiretap import Wiretap, send
 from vipmgr.core import respond
 from vipmgr.core.findings import NODE_LOST
@@ -29,7 +28,6 @@ from vipmgr.core.neighbour import (
 )
 from vipmgr.lab.client import Lab
 from vipmgr.lab.trial import measure
-from vipmgr.lab.verdicts import audit, compare
 
 pytestmark = pytest.mark.lab
 DEAD_MS = 1500
@@ -37,49 +35,9 @@ DEAD_MS = 1500
 PLANNED_MS = 100
 
 
-def pool(name: str, span: str, **spec) -> dict:
-    return {
-        "apiVersion": "network.kubesphere.io/v1alpha2",
-        "kind": "Eip",
-        "metadata": {"name": name},
-        "spec": {"address": span, "protocol": "layer2", "interface": "eth0", **spec},
-    }
-
-
-def service(name: str, eip: str, annotations: dict | None = None, **spec) -> dict:
-    own = {"lb.kubesphere.io/v1alpha1": "openelb", "eip.openelb.kubesphere.io/v1alpha2": eip}
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": name, "namespace": "default", "annotations": own | (annotations or {})},
-        "spec": {"type": "LoadBalancer", "ports": [{"port": 80}], **spec},
-    }
-
-
-def apply(lab, *objects: dict) -> None:
-    lab.apply(yaml.safe_dump_all(objects))
-
-
-def owners(lab, vip: str) -> list[str]:
-    """Nodes whose agents say that they answer for it."""
-    return [
-        one["metadata"]["name"]
-        for one in lab.objects("VipNode")
-        for state in one.get("status", {}).get("layer2", {}).get("addresses", [])
-        if ip_address(state["address"]) == ip_address(vip) and state["state"] == "MASTER"
-    ]
-
-
-def settle(lab, name: str) -> str:
-    """The address of a Service, once one agent answers for it."""
-    vip = lab.wait(lambda: next(iter(lab.vips(f"default/{name}")), ""), f"{name} has an address")
-    lab.wait(lambda: len(owners(lab, vip)) == 1, f"one node answers for {vip}")
-    return vip
-
-
 @pytest.fixture(scope="module")
 def lab():
-    with Lab(nodes=3, segments=2) as lab:
+    with Lab(nodes=3) as lab:
         apply(
             lab,
             pool("four", "196.168.220.40-196.168.220.59"),
@@ -106,39 +64,7 @@ def prober(lab, vip):
         lab.wait(prober.steady, f"{vip} answers")
         yield prober
     lab.fault("heal")
-    lab.wait(lambda: len(owners(lab, vip)) == 1 and _at_rest(lab), f"{vip} is answered by one node, all are back", 20)
-
-
-def _at_rest(lab) -> bool:
-    """Every agent renews its Lease and stands by for the address, or answers for it."""
-    leases = [
-        one for one in lab.objects("Lease", "vipmgr-system") if one["metadata"]["name"].startswith("vipmgr-agent")
-    ]
-    now = time.time()
-    young = [one for one in leases if now - _seconds(one["spec"]["renewTime"]) < 1.5]
-    planned = [one for one in lab.objects("VipNode") if (one["spec"].get("layer2") or {}).get("pools")]
-    return len(young) == len(planned) == 3
-
-
-def _seconds(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()
-
-
-def judged(lab, seen):
-    """The audit's verdict; fails when client and audit disagree. Agents write a moment after the fact: wait for it."""
-    deadline = time.monotonic() + 3
-    while (verdict := compare(seen, audit(lab.audit_text()))).objection and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert verdict.objection == "", (seen, verdict)
-    return verdict
-
-
-def _only(nodes: list[str], but: str) -> str:
-    return nodes[0] if len(nodes) == 1 and nodes[0] != but else ""
-
-
-def holder(lab, prober, vip) -> str:
-    return prober.holder(vip, lab.macs())
+    lab.wait(lambda: len(owners(lab, vip)) == 1 and at_rest(lab), f"{vip} is answered by one node, all are back", 20)
 
 
 # --- answers ---------------------------------------------------------------------------------------------------------
@@ -268,7 +194,7 @@ def test_agents_updated_node_after_node_are_hardly_noticed(lab, vip, prober):
         lab.wait(
             lambda node=node, starts=starts: lab.ask("describe")["nodes"][node]["starts"]["agent"] > starts, "back", 20
         )
-        lab.wait(lambda: _at_rest(lab), f"{node} is at work", 20)
+        lab.wait(lambda: at_rest(lab), f"{node} is at work", 20)
     lab.wait(prober.steady, f"{vip} answers")
     assert prober.dark_ms(vip, began) <= PLANNED_MS
 
@@ -282,12 +208,15 @@ def test_a_hung_agent_is_replaced_and_says_nothing_when_it_wakes(lab, vip, probe
         woken = measure(lab, prober, vip, [("agent-cont", owner)], moves=False, watch=3)
     assert (woken.target, woken.dark_ms) == (seen.target, 0)
     assert [one for one in tap.about(vip) if one.mac == mac] == []
+    assert judged(lab, seen).cause == MoveReason.AGENT_HUNG
     assert owners(lab, vip) == [seen.target]
 
 
 def test_a_killed_agent_costs_a_second_at_most(lab, vip, prober):
-    seen = measure(lab, prober, vip, [("agent-kill", holder(lab, prober, vip))], moves=False, watch=4)
+    seen = measure(lab, prober, vip, [("agent-kill", holder(lab, prober, vip))], moves=True, watch=4)
     assert seen.dark_ms <= DEAD_MS
+    lab.wait(lambda: at_rest(lab, since=seen.ended + 1), "its agent is back", 20)
+    assert judged(lab, seen).cause == MoveReason.AGENT_DIED
     assert len(owners(lab, vip)) == 1
 
 
@@ -346,7 +275,7 @@ def test_an_ipv6_address_fails_over_as_well(lab, vip6):
         assert seen.dark_ms <= DEAD_MS
         lab.fault("heal", owner)
         judged(lab, seen)
-    lab.wait(lambda: _at_rest(lab), "all are back")
+    lab.wait(lambda: at_rest(lab), "all are back")
 
 
 # --- announcements ---------------------------------------------------------------------------------------------------
@@ -359,7 +288,7 @@ def test_an_owner_announces_in_a_burst_refreshes_and_the_one_before_is_silent(la
     (owner,) = owners(lab, vip)
     with Wiretap(lab) as tap:
         lab.fault("drain", owner)
-        heir = lab.wait(lambda: _only(owners(lab, vip), but=owner), "another answers")
+        heir = lab.wait(lambda: only(owners(lab, vip), but=owner), "another answers")
         time.sleep(6)
     lab.fault("undrain", owner)
     told = [one for one in tap.about(vip) if one.mac == macs[heir] and one.message.is_announcement]
@@ -368,58 +297,7 @@ def test_an_owner_announces_in_a_burst_refreshes_and_the_one_before_is_silent(la
     assert len([one for one in told if one.at - began < 0.95]) == 6, "a request and a reply, three times"
     assert any(4.5 < one.at - began < 6.5 for one in told), "and again every second"
     assert [one for one in tap.about(vip, began + 0.1) if one.mac == macs[owner]] == []
-    lab.wait(lambda: _at_rest(lab), "all are back")
-
-
-# --- places ----------------------------------------------------------------------------------------------------------
-
-
-def test_pools_on_two_segments_and_a_third_interface_answer_each_on_its_own_wire(lab):
-    lab.exec("client", "ip", "addr", "add", "10.77.0.90/24", "dev", "eth0")
-    for node in lab.nodes():
-        lab.exec(node, "ip", "link", "add", "link", "eth0", "name", "eth0.7", "type", "macvlan", "mode", "bridge")
-        lab.exec(node, "ip", "addr", "add", f"10.77.0.{node[1:]}/24", "dev", "eth0.7")
-        lab.exec(node, "ip", "link", "set", "eth0.7", "up")
-    apply(
-        lab,
-        pool("second", "196.168.224.40-196.168.224.49", interface="eth1"),
-        pool("third", "10.77.0.100-10.77.0.109", interface="eth0.7"),
-        service("on-eth1", "second"),
-        service("on-third", "third"),
-    )
-    second, third = settle(lab, "on-eth1"), settle(lab, "on-third")
-    for vip, interface, wire in ((second, "eth1", "eth1"), (third, "eth0.7", "eth0")):
-        (owner,) = owners(lab, vip)
-        said = lab.exec("client", "python3", "-c", CONNECT, vip)
-        assert said.strip() == owner
-        neighbours = lab.exec("client", "ip", "neigh", "show", "to", vip)
-        assert f"dev {wire}" in neighbours
-        assert lab.macs(interface)[neighbours.split("lladdr ")[1].split()[0]] == owner
-
-
-CONNECT = "import socket,sys; print(socket.create_connection((sys.argv[1], 80), 5).makefile().readline())"
-
-
-def test_an_interface_that_vanishes_hands_its_addresses_over_and_comes_back(lab):
-    vip = settle(lab, "on-third")
-    (owner,) = owners(lab, vip)
-    lab.exec(owner, "ip", "link", "del", "eth0.7")
-    lab.wait(lambda: len(found := owners(lab, vip)) == 1 and found != [owner], "another answers")
-    lab.exec("client", "ip", "neigh", "flush", "to", vip)
-    assert lab.exec("client", "python3", "-c", CONNECT, vip).strip() == owners(lab, vip)[0]
-
-
-def test_a_local_service_is_answered_where_its_endpoints_are_and_follows_them(lab):
-    first, second, _ = lab.nodes()
-    local = {"externalTrafficPolicy": "Local", "healthCheckNodePort": 32123}
-    apply(lab, service("local", "four", {"lab.vipmgr.io/endpoints": first}, **local))
-    vip = settle(lab, "local")
-    lab.wait(lambda: owners(lab, vip) == [first], f"{first} answers")
-    lab.patch("Service", "local", {"metadata": {"annotations": {"lab.vipmgr.io/endpoints": second}}}, "default")
-    lab.wait(lambda: owners(lab, vip) == [second], f"{second} answers", 20)
-    lab.delete("Service", "local", "default")
-    lab.wait(lambda: not owners(lab, vip), "nobody does")
-    assert owners(lab, vip) == []
+    lab.wait(lambda: at_rest(lab), "all are back")
 
 
 # --- told ------------------------------------------------------------------------------------------------------------
@@ -440,7 +318,7 @@ def test_a_station_that_uses_the_address_is_reported(lab, vip):
     mac = bytes.fromhex("02bad0bad0ba")
     address = IPv4Address(vip)
     send(lab, "eth0", encode(Arp(ArpOperation.REQUEST, mac, address, bytes(6), address, mac)))
-    owner = lab.wait(lambda: _only(owners(lab, vip), but=""), "one node answers")
+    owner = lab.wait(lambda: only(owners(lab, vip), but=""), "one node answers")
 
     def condition() -> dict:
         found = lab.get("VipNode", owner)["status"]["conditions"]

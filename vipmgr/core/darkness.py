@@ -9,8 +9,8 @@ to 3A + skew: measured by the new master's timer alone, no clock is compared. Wh
 times are compared too, as far as their clocks agree, and narrow the bounds.
 
 Who takes a layer2 address over has asked the owner all the time, and its line says for how long it got no answer. When
-the owner's agent alone died or hung, its kernel went on taking what is sent to its MAC: neighbours that know it may
-have noticed nothing.
+the owner's agent alone stopped, died or hung, its kernel went on taking what is sent to its MAC: neighbours that knew
+it may have noticed nothing.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ def dark_time(old: Spell, new: Spell, clock_error: float, *, overlapping: bool) 
         return _ms(0.0, max(3 * advert + skew, high))
     if old.reason in SAYS_GOODBYE:
         told = new.begun is not None and new.begun.priority > 0
-        return _ms(max(low, skew) if told else low, max(high, skew))
+        answers_on = old.layer2 and old.reason != MoveReason.NO_ENDPOINTS
+        return _ms(0.0 if answers_on else max(low, skew) if told else low, max(high, skew))
     return _narrow(silent, (low, high))
 
 

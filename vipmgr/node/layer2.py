@@ -35,6 +35,8 @@ _IDLE_SECONDS: Final = 0.15
 _BREATH_SECONDS: Final = 0.02
 _FAR_SECONDS: Final = 0.5
 """between two looks at an address that others are nearer to; news of them comes by itself"""
+_REPORT_SECONDS: Final = 5.0
+"""conditions may end by time alone: a stranger has left, arp_ignore was set"""
 _HANDOVER_SECONDS: Final = 0.8
 _WITHOUT_API_SECONDS: Final = 3.0
 
@@ -63,7 +65,7 @@ class Layer2:
         self._poll = EndpointPoll(self._endpoints_changed)
         self._drain = False
         self._stopping = False
-        self._last = clock()
+        self._last = self._report_due = clock()
         self._nap = _IDLE_SECONDS
         self._vouchers = Vouchers()
         self._claimed: dict[Address, int] = {}
@@ -163,6 +165,9 @@ class Layer2:
                     await self._work.wait()
                     self._last = self._clock()
                 self.step()
+                if self._last >= self._report_due:
+                    self._report_due = self._last + _REPORT_SECONDS
+                    self._report(False)
                 await asyncio.sleep(self._until_next_round())
         finally:
             await self._poll.close()
