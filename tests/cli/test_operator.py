@@ -288,7 +288,8 @@ def agent_pod(town, folder, diary, name=""):
     return log
 
 
-def test_audit_reads_the_agents_logs_through_the_cluster(town, capsys, tmp_path):
+def agents_of_a_drained_pair(town, folder):
+    """The diaries of n1, which was drained, and of n2, which took over; their pods."""
     n1, n2 = Diary("n1"), Diary("n2", priority=252)
     n1.go(0.0, "MASTER")
     n2.go(0.0, "BACKUP", "started")
@@ -296,7 +297,12 @@ def test_audit_reads_the_agents_logs_through_the_cluster(town, capsys, tmp_path)
     n2.go(10.003, "MASTER", "advertisement-timeout")
     town.make(NAMESPACES, "vipmgr-system")
     for diary in (n1, n2):
-        agent_pod(town, tmp_path, diary)
+        agent_pod(town, folder, diary)
+    return n1, n2
+
+
+def test_audit_reads_the_agents_logs_through_the_cluster(town, capsys, tmp_path):
+    agents_of_a_drained_pair(town, tmp_path)
     status, out, _ = vipmgr(capsys, "audit", "-o", "json")
     assert status == 0
     [move] = json.loads(out)["failovers"]
@@ -492,14 +498,7 @@ def test_audit_follows_files_through_rotation_and_half_lines(tmp_path):
 
 
 def test_audit_follows_agents_that_appear_later_and_tells_each_finding_once(town, tmp_path):
-    n1, n2 = Diary("n1"), Diary("n2", priority=252)
-    n1.go(0.0, "MASTER")
-    n2.go(0.0, "BACKUP", "started")
-    n1.go(10.0, "FAULT", "drained")
-    n2.go(10.003, "MASTER", "advertisement-timeout")
-    town.make(NAMESPACES, "vipmgr-system")
-    for diary in (n1, n2):
-        agent_pod(town, tmp_path, diary)
+    n1, n2 = agents_of_a_drained_pair(town, tmp_path)
     following = Following("-o", "json")
     try:
         first = json.loads(following.until("failover"))

@@ -10,7 +10,7 @@ import msgspec
 
 from vipmgr.cli.output import BOLD, GREEN, RED, YELLOW, ago, clock_time, iso, paint, shortened, table
 from vipmgr.core.darkness import Dark
-from vipmgr.core.findings import HopLoss, Report
+from vipmgr.core.findings import HopLoss, NoOwner, Report, SessionLoss, SplitBrain
 
 CLEAN: Final = 0
 SPLIT_BRAIN: Final = 3
@@ -117,14 +117,7 @@ def _verdict(report: Report) -> Iterator[str]:
 
 def _split(report: Report, now: float) -> Iterator[str]:
     rows = [
-        (
-            clock_time(one.since, now),
-            "goes on" if one.until is None else length(one.until - one.since),
-            one.instance,
-            " + ".join(one.nodes),
-            one.healed_by,
-            shortened(one.vips),
-        )
+        (*_lasted(one, now), one.instance, " + ".join(one.nodes), one.healed_by, shortened(one.vips))
         for one in reversed(report.split_brain)
     ]
     yield from _section("SPLIT BRAIN", ("SINCE", "LASTED", "INSTANCE", "MASTERS", "ENDED BY", "VIPS"), rows, RED)
@@ -132,14 +125,7 @@ def _split(report: Report, now: float) -> Iterator[str]:
 
 def _nobody(report: Report, now: float) -> Iterator[str]:
     rows = [
-        (
-            clock_time(one.since, now),
-            "goes on" if one.until is None else length(one.until - one.since),
-            one.instance,
-            one.last,
-            one.cause,
-            shortened(one.vips),
-        )
+        (*_lasted(one, now), one.instance, one.last, one.cause, shortened(one.vips))
         for one in reversed(report.no_owner)
     ]
     yield from _section("WITHOUT AN OWNER", ("SINCE", "LASTED", "INSTANCE", "LAST", "WHY", "VIPS"), rows, RED)
@@ -162,31 +148,14 @@ def _failovers(report: Report, now: float) -> Iterator[str]:
 
 def _sessions(report: Report, now: float) -> Iterator[str]:
     rows = [
-        (
-            clock_time(one.since, now),
-            "goes on" if one.until is None else length(one.until - one.since),
-            one.node,
-            f"{one.peer} ({one.address})",
-            one.reason,
-            str(one.carried),
-        )
+        (*_lasted(one, now), one.node, f"{one.peer} ({one.address})", one.reason, str(one.carried))
         for one in reversed(report.sessions)
     ]
     yield from _section("BGP SESSIONS LOST", ("SINCE", "LASTED", "NODE", "WITH", "WHY", "ADDRESSES"), rows, BOLD)
 
 
 def _hops(report: Report, now: float) -> Iterator[str]:
-    rows = [
-        (
-            clock_time(one.since, now),
-            "goes on" if one.until is None else length(one.until - one.since),
-            one.node,
-            left(one),
-            one.cause,
-            shortened(one.vips),
-        )
-        for one in reversed(report.hops)
-    ]
+    rows = [(*_lasted(one, now), one.node, left(one), one.cause, shortened(one.vips)) for one in reversed(report.hops)]
     yield from _section("NEXT HOPS LOST", ("SINCE", "LASTED", "NODE", "LEFT", "WHY", "VIPS"), rows, BOLD)
 
 
@@ -227,6 +196,10 @@ def _record(report: Report, now: float) -> Iterator[str]:
             f"{report.lines} lines of {len(report.nodes)} nodes ({shortened(report.nodes, 6)}), {span}; "
             f"clocks taken to agree within {report.clock_error * 1000:.0f} ms"
         )
+
+
+def _lasted(one: SplitBrain | NoOwner | SessionLoss | HopLoss, now: float) -> tuple[str, str]:
+    return clock_time(one.since, now), "goes on" if one.until is None else length(one.until - one.since)
 
 
 def _section(title: str, headers: tuple[str, ...], rows: Sequence[tuple[str, ...]], colour: str) -> Iterator[str]:
