@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -43,40 +43,44 @@ def processes(name: str) -> list[str]:
     return found
 
 
-def namespaces_of(lab: Lab) -> set[int]:
-    """Inodes of the lab's network namespaces."""
-    return {
-        int(lab.exec(where, "stat", "-Lc", "%i", "/proc/self/ns/net")) for where in ("ctl", "client", "router", "n1")
-    }
+class Process(NamedTuple):
+    """`began` tells it from a later one with the same number, as the kernel gives numbers (of namespaces too) again."""
+
+    pid: int
+    began: int
 
 
-def all_namespaces_of(name: str) -> set[int]:
-    """Inodes of the network namespaces that processes of a lab have which may be half up."""
-    own = Path("/proc/self/ns/net").stat().st_ino
-    found = set()
+def members(name: str) -> set[Process]:
+    """Every process in the lab's namespaces, the nodes' own too, also of a lab that is half up."""
+    named, by_namespace = set(), {}
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
-            if entry.name.isdigit() and f"vipmgr-lab/{name}".encode() in (entry / "cmdline").read_bytes():
-                found.add((entry / "ns" / "net").stat().st_ino)
-    return found - {own}
+            if entry.name.isdigit():
+                namespace = (entry / "ns" / "pid").stat().st_ino
+                one = Process(int(entry.name), int(stat(int(entry.name))[19]))
+                by_namespace.setdefault(namespace, set()).add(one)
+                if f"vipmgr-lab/{name}".encode() in (entry / "cmdline").read_bytes():
+                    named.add(namespace)
+    named.discard(Path("/proc/self/ns/pid").stat().st_ino)
+    return {one for namespace in named for one in by_namespace[namespace]}
 
 
-def held_namespaces() -> set[int]:
-    """Inodes of the network namespaces that some process or bind mount holds."""
-    held = set()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                held.add((entry / "ns" / "net").stat().st_ino)
-                held |= {int(inode) for inode in re.findall(r"net:\[(\d+)\]", (entry / "mountinfo").read_text())}
-            except OSError:
-                continue
-    return held
+def stat(pid: int) -> list[str]:
+    """proc(5): from the state on, which is field 3."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
-def assert_gone(name: str, namespaces: set[int]) -> None:
+def alive(one: Process) -> bool:
+    try:
+        return int(stat(one.pid)[19]) == one.began
+    except OSError:
+        return False
+
+
+def assert_gone(name: str, once: set[Process]) -> None:
+    """With the last process of a namespace, and no mount of it on the host, the kernel removes it and all in it."""
     deadline = time.monotonic() + 10
-    while left := [*ROOT.glob(f"{name}*"), *processes(name), *(namespaces & held_namespaces())]:
+    while left := [*ROOT.glob(f"{name}*"), *processes(name), *filter(alive, once)]:
         assert time.monotonic() < deadline, f"left: {left}"
         time.sleep(0.02)
     assert name not in Path("/proc/mounts").read_text()
@@ -101,28 +105,27 @@ def owner(name):
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_is_left_when_the_owner_is_ended(owner, name, how):
     lab = Lab.attach(name)
-    namespaces = namespaces_of(lab)
-    assert processes(name)
-    assert namespaces <= held_namespaces()
+    once = members(name)
+    assert len(once) >= 4
     owner.send_signal(how)
     owner.wait(10)
     lab.detach()
-    assert_gone(name, namespaces)
+    assert_gone(name, once)
 
 
 def test_nothing_is_left_when_reaper_and_first_process_are_killed_at_once(owner, name):
     lab = Lab.attach(name)
-    namespaces = namespaces_of(lab)
+    once = members(name)
     os.kill(reaper.reaper_of(lab.state), signal.SIGKILL)
     lab.detach()
     deadline = time.monotonic() + 10
-    while namespaces & held_namespaces():
+    while any(map(alive, once)):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert name not in running()
     with Lab(nodes=1, name=name, bare=True) as again:
         assert again.nodes() == ["n1"]
-    assert_gone(name, namespaces)
+    assert_gone(name, once)
 
 
 @pytest.mark.parametrize(
@@ -141,10 +144,10 @@ def test_nothing_is_left_of_a_lab_whose_maker_is_ended_on_the_way_up(name, momen
         stderr=subprocess.DEVNULL,
     )
     reach((ROOT / name / moment).exists)
-    namespaces = all_namespaces_of(name)
+    once = members(name)
     maker.send_signal(how)
     assert maker.wait(20) != 0
-    assert_gone(name, namespaces)
+    assert_gone(name, once)
 
 
 def test_nothing_is_left_of_a_demo_that_is_killed_with_its_router_at_work():
@@ -160,10 +163,10 @@ def test_nothing_is_left_of_a_demo_that_is_killed_with_its_router_at_work():
 
     (name,) = reach(own)
     reach(lambda: list(ROOT.glob(f"{name}.open/*/bird.ctl")))
-    namespaces = all_namespaces_of(name)
+    once = members(name)
     demo.kill()
     demo.wait(20)
-    assert_gone(name, namespaces)
+    assert_gone(name, once)
     assert own() == []
 
 
@@ -178,7 +181,7 @@ def test_what_a_lab_killed_with_its_reaper_left_is_removed_by_any_other(owner, n
 
 
 def parent(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return int(stat(pid)[1])
 
 
 def reach(condition):
@@ -208,8 +211,8 @@ def test_a_second_lab_of_the_same_name_is_refused_and_the_first_lives_on(name):
 
 
 def test_two_labs_live_side_by_side(name):
-    with Lab(nodes=1, name=name, bare=True) as one, Lab(nodes=1, name=f"{name}b", bare=True) as other:
-        assert namespaces_of(one).isdisjoint(namespaces_of(other))
+    with Lab(nodes=1, name=name, bare=True) as one, Lab(nodes=1, name=f"b{name}", bare=True) as other:
+        assert members(name).isdisjoint(members(other.name))
         one.exec("client", "ping", "-c1", "-W2", "196.168.223.1")
         other.exec("client", "ping", "-c1", "-W2", "196.168.223.1")
 
@@ -224,8 +227,8 @@ def test_a_kept_lab_outlives_its_maker_and_ends_with_down(name):
     maker = "import sys; from vipmgr.lab.client import Lab; Lab(1, name=sys.argv[1], bare=True).start(keep=True)"
     subprocess.run([sys.executable, "-c", maker, name], check=True, timeout=60)
     lab = Lab.attach(name)
-    namespaces = namespaces_of(lab)
+    once = members(name)
     lab.stop()
-    assert_gone(name, namespaces)
+    assert_gone(name, once)
     with pytest.raises(LabError, match="there is no lab"):
         Lab.attach(name)
