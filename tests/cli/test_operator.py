@@ -422,6 +422,14 @@ def test_a_file_that_tells_nothing_does_not_pass_for_all_being_well(tmp_path, ca
     assert f"{name}: {said}" in err
 
 
+def test_one_file_of_several_without_a_line_is_a_note(tmp_path, capsys):
+    files = record(tmp_path)
+    (tmp_path / "n3.log").write_text("Sun Nov 22 18:45:05 2026: Reload complete\n")
+    status, out, err = vipmgr(capsys, "audit", *files, str(tmp_path / "n3.log"))
+    assert (status, err.count("no audit line in it")) == (0, 1)
+    assert out.startswith("All 1 instances")
+
+
 def test_a_folder_and_a_compressed_file_to_follow_are_refused_with_what_to_do(tmp_path, capsys):
     assert "name the files in it" in vipmgr(capsys, "audit", str(tmp_path))[2]
     (tmp_path / "n1.jsonl.gz").write_bytes(b"")

@@ -60,9 +60,10 @@ def sources(files: Sequence[str], named: Iterable[str]) -> list[Source]:
     return found
 
 
-def read_all(origin: Iterable[Source], advert_ms: int) -> Iterator[AuditLine]:
-    """Raises RejectedError for a file that cannot be read, and for one in which nothing is an audit line or a
-    keepalived's: silence must not pass for all being well."""
+def read_all(origin: Sequence[Source], advert_ms: int) -> Iterator[AuditLine]:
+    """Raises RejectedError for a file that cannot be read, and when there is nothing in any: silence must not pass for
+    all being well. One of several without a line is a note: a node may have been quiet."""
+    silent = []
     for one in origin:
         reader, empty = Reader(one.node, advert_ms, _node_of(one.path)), True
         try:
@@ -74,7 +75,11 @@ def read_all(origin: Iterable[Source], advert_ms: int) -> Iterator[AuditLine]:
         except (OSError, EOFError, zlib.error) as error:
             raise RejectedError(f"{one.path}: {getattr(error, 'strerror', None) or error}") from error
         if empty:
-            raise RejectedError(f"{one.path}: no audit line in it, and no transition that a keepalived logged")
+            silent.append(f"{one.path}: no audit line in it, and no transition that a keepalived logged")
+    if len(silent) == len(origin):
+        raise RejectedError("; ".join(silent))
+    for note in silent:
+        print(f"vipmgr audit: {note}", file=sys.stderr)
 
 
 def _node_of(path: Path) -> str:
