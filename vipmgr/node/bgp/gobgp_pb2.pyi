@@ -158,16 +158,6 @@ class StartBgpResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
-class StopBgpRequest(_message.Message):
-    __slots__ = ("allow_graceful_restart",)
-    ALLOW_GRACEFUL_RESTART_FIELD_NUMBER: _ClassVar[int]
-    allow_graceful_restart: bool
-    def __init__(self, allow_graceful_restart: bool = ...) -> None: ...
-
-class StopBgpResponse(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
-
 class GetBgpRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
+import struct
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
@@ -14,6 +18,7 @@ from vipmgr.node.bgp import gobgp_pb2 as pb
 
 _SERVICE: Final = "/api.GoBgpService/"
 _SECONDS: Final = 10.0
+_CREDENTIALS: Final = struct.calcsize("3i")
 CHUNK: Final = 500
 """paths in one message of a stream"""
 
@@ -29,8 +34,9 @@ class GobgpError(TemporaryError):
 class Gobgpd:
     """async with Gobgpd(path) as daemon. Every call raises GobgpError."""
 
-    def __init__(self, socket: Path) -> None:
-        self._channel = grpc.aio.insecure_channel(f"unix://{socket}", options=[("grpc.max_receive_message_length", -1)])
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._channel = grpc.aio.insecure_channel(f"unix://{path}", options=[("grpc.max_receive_message_length", -1)])
 
     async def __aenter__(self) -> Self:
         return self
@@ -47,8 +53,14 @@ class Gobgpd:
     async def start(self, wanted: pb.Global) -> None:
         await self._call("StartBgp", pb.StartBgpRequest(**{"global": wanted}), pb.StartBgpResponse)
 
-    async def stop(self, *, graceful: bool) -> None:
-        await self._call("StopBgp", pb.StopBgpRequest(allow_graceful_restart=graceful), pb.StopBgpResponse)
+    def end(self, *, graceful: bool) -> None:
+        """End the process; its container starts another. One that was told StopBgp never speaks again (GoBGP 4.8), so
+        that is no way to another AS number. `graceful`: without a word to the routers, which keep the routes."""
+        with socket.socket(socket.AF_UNIX) as asked:
+            asked.connect(str(self._path))
+            pid, _, _ = struct.unpack("3i", asked.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS))
+        if pid > 0:  # 0: in another PID namespace
+            os.kill(pid, signal.SIGKILL if graceful else signal.SIGTERM)
 
     async def peers(self, address: str = "") -> list[pb.Peer]:
         """All, or the one with that address."""

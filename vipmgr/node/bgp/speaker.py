@@ -232,7 +232,9 @@ class Speaker:
     async def _do(self, daemon: Gobgpd, step: core.Step) -> None:
         match step:
             case core.Stop(graceful):
-                await daemon.stop(graceful=graceful)
+                with suppress(OSError):  # it ended by itself
+                    daemon.end(graceful=graceful)
+                raise ConnectionResetError("the next gobgpd is told the rest")
             case core.Start(head):
                 await daemon.start(messages.global_message(head))
                 await daemon.add_policies((), [filters.own_policy()])
