@@ -114,10 +114,10 @@ def test_lines_are_heard_though_somebody_removed_the_fifo(pair: tuple[Node, Node
     first, second = pair
     (first.run / "notify.fifo").unlink()
     until((first.run / "notify.fifo").is_fifo)
-    first.track("drain", -254)  # keepalived still writes to the one that is gone
+    first.plan(instance(priority=254), drain=True)  # no reload: keepalived still writes to the one that is gone
     until(lambda: first.instance_state() == "BACKUP" and second.instance_state() == "MASTER")
     first.settled(first.plan(instance(priority=254, vips=["10.77.0.200", "10.77.0.201"])))  # now it opens the new one
-    second.track("drain", -254)
+    second.plan(instance(priority=252), drain=True)
     until(lambda: first.instance_state() == "MASTER")
     assert not first.audit("audit.gap")
 
