@@ -2,11 +2,12 @@
 
 import base64
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import pytest
 from aiohttp import web
 
-from vipmgr.lab.apiserver.certificate import make_certificate, server_context
+from vipmgr.controller.certificates import renew, server_context
 
 EIPS = "/apis/network.kubesphere.io/v1alpha2/eips"
 HOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
@@ -33,12 +34,12 @@ class Hook:
 
 
 @asynccontextmanager
-async def serving(folder, *hosts):
-    certificate, key = make_certificate(list(hosts))
-    hook = Hook(certificate)
+async def serving(*hosts):
+    certificates = renew(None, hosts, datetime.now(UTC))
+    hook = Hook(certificates.authorities)
     runner = web.ServerRunner(web.Server(hook.handle), shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=server_context(certificate, key, folder)).start()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=server_context(certificates)).start()
     hook.port = runner.addresses[0][1]
     try:
         yield hook
@@ -47,8 +48,8 @@ async def serving(folder, *hosts):
 
 
 @pytest.fixture
-async def hook(tmp_path):
-    async with serving(tmp_path, "127.0.0.1") as one:
+async def hook():
+    async with serving("127.0.0.1") as one:
         yield one
 
 
@@ -110,7 +111,7 @@ async def test_a_webhook_that_cannot_be_reached_follows_its_policy(lab, hook, po
 
 
 async def test_a_webhook_with_another_certificate_is_not_trusted(lab, hook):
-    other, _ = make_certificate(["127.0.0.1"])
+    other = renew(None, ["127.0.0.1"], datetime.now(UTC)).authorities
     body = configuration(lab, hook)
     body["webhooks"][0]["clientConfig"]["caBundle"] = base64.b64encode(other).decode()
     await lab.made(HOOKS, body)
@@ -128,9 +129,9 @@ async def test_what_the_rules_do_not_name_is_not_asked(lab, hook):
 
 
 @pytest.mark.parametrize("endpoints", [False, True])
-async def test_a_webhook_behind_a_service_is_found(embedded, lab, tmp_path, endpoints):
+async def test_a_webhook_behind_a_service_is_found(embedded, lab, endpoints):
     name = f"hook.{lab.namespace}.svc"
-    async with serving(tmp_path, name) as hook:
+    async with serving(name) as hook:
         body = configuration(lab, hook)
         service = {"namespace": lab.namespace, "name": "hook", "path": "/validate"}
         body["webhooks"][0]["clientConfig"] = {"service": service, "caBundle": hook.authority}

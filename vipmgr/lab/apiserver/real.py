@@ -12,14 +12,15 @@ import socket
 import ssl
 import tempfile
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 import aiohttp
 
+from vipmgr.controller.certificates import renew
 from vipmgr.errors import FatalError
-from vipmgr.lab.apiserver.certificate import make_certificate
 from vipmgr.lab.apiserver.errors import Object
 from vipmgr.lab.apiserver.kubeconfig import write_kubeconfig
 
@@ -56,7 +57,8 @@ class RealApiServer:
         self._processes: list[asyncio.subprocess.Process] = []
         self._port = _free_port()
         self.token = secrets.token_urlsafe(24)
-        self.authority, self._key = make_certificate([_HOST, "localhost"])
+        self._certificates = renew(None, [_HOST, "localhost"], datetime.now(UTC))
+        self.authority = self._certificates.authorities
         self.kubeconfig = self._path / "kubeconfig"
 
     @property
@@ -119,8 +121,8 @@ class RealApiServer:
         ]
 
     def _apiserver_flags(self, etcd: str) -> list[str]:
-        certificate = self._file("tls.crt", self.authority)
-        key = self._file("tls.key", self._key)
+        certificate = self._file("tls.crt", self._certificates.certificate)
+        key = self._file("tls.key", self._certificates.key)
         tokens = self._file("tokens.csv", f'{self.token},kubernetes-admin,admin,"system:masters"\n'.encode())
         return [
             f"--etcd-servers={etcd}",

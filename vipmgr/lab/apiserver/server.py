@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import tempfile
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -13,9 +14,9 @@ from typing import Any, Final, Self
 import yaml
 from aiohttp import web
 
+from vipmgr.controller.certificates import renew, server_context
 from vipmgr.lab.apiserver.admission import Admission
 from vipmgr.lab.apiserver.builtin import KINDS
-from vipmgr.lab.apiserver.certificate import make_certificate, server_context
 from vipmgr.lab.apiserver.control import Control
 from vipmgr.lab.apiserver.definitions import STORAGE as DEFINITIONS
 from vipmgr.lab.apiserver.errors import Object
@@ -117,8 +118,9 @@ class ApiServer:
         folder = Path(self._folder.name)
         context = None
         if self._tls:
-            self.authority, key = make_certificate(list(dict.fromkeys((self._host, "127.0.0.1", "::1", "localhost"))))
-            context = server_context(self.authority, key, folder)
+            hosts = list(dict.fromkeys((self._host, "127.0.0.1", "::1", "localhost")))
+            certificates = renew(None, hosts, datetime.now(UTC))
+            self.authority, context = certificates.authorities, server_context(certificates)
         self._web = web.Server(self._handle, request_factory=_request, handler_cancellation=True, access_log=None)
         self._runner = web.ServerRunner(self._web, shutdown_timeout=0.1)
         await self._runner.setup()
