@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from vipmgr.lab.client import ROOT, running
+from vipmgr.lab.reaper import LOCK
 
 pytestmark = pytest.mark.lab
 NAME = f"cmd{os.getpid()}"
@@ -41,6 +44,19 @@ def test_up_status_exec_fault_down():
     assert not (ROOT / NAME).exists()
     gone = vipmgr("status", "--name", NAME, check=False)
     assert (gone.returncode, f"lab {NAME} is not up" in gone.stdout) == (1, True)
+
+
+def test_status_shows_a_lab_that_does_not_answer_among_those_that_do():
+    silent = ROOT / f"{NAME}silent"
+    silent.mkdir(parents=True)
+    try:
+        with (silent / LOCK).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            done = vipmgr("status", "--name", silent.name, check=False)
+    finally:
+        shutil.rmtree(silent)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"lab {silent.name}: lab {silent.name} does not answer" in done.stdout
 
 
 def test_an_action_on_a_lab_that_is_not_up_names_those_that_are():

@@ -12,6 +12,7 @@ from typing import Final
 
 from vipmgr.errors import FatalError, UsageError
 from vipmgr.lab.client import Lab, running
+from vipmgr.lab.control import LabError
 from vipmgr.lab.faults import FAULTS
 from vipmgr.lab.plane import APIS
 
@@ -95,8 +96,13 @@ def _up(args: argparse.Namespace) -> int:
 
 
 def _status(name: str) -> int:
+    """All labs, whoever started them; one that comes or goes while it is asked is no failure of ours."""
     for one in running():
-        facts = Lab.attach(one).ask("describe")
+        try:
+            facts = Lab.attach(one).ask("describe")
+        except LabError as error:
+            print(f"lab {one}: {error}")
+            continue
         print(f"lab {one}  {'up' if facts['up'] else 'starting'}  KUBECONFIG={facts['kubeconfig']}")
         for node, state in facts["nodes"].items():
             legs = "  ".join(f"{name} {', '.join(addresses)}" for name, addresses in state["addresses"].items())
