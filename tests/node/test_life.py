@@ -136,6 +136,7 @@ def test_an_agent_that_restarts_disturbs_nothing_and_misses_nothing(pair: tuple[
         ("FAULT", "BACKUP"),
     ]
     assert (first.pid(), first.pid("vrrp.pid")) == pids
+    until(lambda: readiness(first) == ("True", "Confirmed"))
     assert "Reloading" not in first.log()
     assert not first.audit("audit.gap")
     assert len(first.audit("keepalived.started")) == 1
