@@ -113,6 +113,7 @@ def test_what_a_peer_cannot_have_is_named_by_field(spec, field):
 @pytest.mark.parametrize(
     ("spec", "field"),
     [
+        ({"conf": {"neighborInterface": "eth0"}}, "spec.conf.neighborInterface"),
         ({"conf": {"peerGroup": "x"}}, "spec.conf.peerGroup"),
         ({"conf": {"vrf": "x"}}, "spec.conf.vrf"),
         ({"conf": {"routeFlapDamping": True}}, "spec.conf.routeFlapDamping"),

@@ -124,6 +124,7 @@ def _ignored(spec: wire.BgpPeerSpec, reader: Reader) -> None:
     """What OpenELB hands to GoBGP, which refuses it (OpenELB cannot make its groups and VRFs) or takes no notice."""
     conf = spec.conf
     for field, is_set, why in (
+        ("spec.conf.neighborInterface", conf.neighbor_interface, "spec.conf.neighborAddress is connected to"),
         ("spec.conf.peerGroup", conf.peer_group, "there are no groups to be in"),
         ("spec.conf.vrf", conf.vrf, "there are no VRFs to be in"),
         ("spec.conf.routeFlapDamping", conf.route_flap_damping, "no routes are taken in"),
