@@ -57,6 +57,15 @@ def test_an_agent_that_is_started_again_had_died_and_neighbours_that_knew_its_ma
     assert (move.cause, move.dark) == (MoveReason.AGENT_DIED, Dark(0.0, 600.0))
 
 
+def test_a_line_about_the_past_makes_no_restarted_agent_a_rebooted_machine():
+    n1, n2 = pair()
+    n2.layer2(10.0, "MASTER", "advertisement-timeout", darkAtLeastMs=450.0, darkAtMostMs=600.0)
+    n1.restart_agent(10.7)
+    n1.write(1.5, "keepalived.started")
+    [move] = moves(n1, n2)
+    assert move.cause == MoveReason.AGENT_DIED
+
+
 def test_a_machine_that_is_started_again_was_dark_however_soon_its_agent_speaks():
     n1, n2 = pair()
     n2.layer2(10.0, "MASTER", "advertisement-timeout", darkAtLeastMs=450.0, darkAtMostMs=600.0)

@@ -77,6 +77,7 @@ class Boot:
 
     `clocks`: one entry per setting of the wall clock: its distance to the monotonic clock, and the monotonic times of
     the first and the last line written under it. `previous`: boot and last seq of the run before, by its own word.
+    `began`: by the monotonic clock, when it said so; other lines may tell of what happened before.
     """
 
     node: str
@@ -88,6 +89,7 @@ class Boot:
     top: int = 0
     missing: list[tuple[int, int]] = field(default_factory=list)
     previous: tuple[str, int] = ("", 0)
+    began: float | None = None
 
     @property
     def offset(self) -> float | None:
@@ -195,7 +197,7 @@ class Ledger:
         elif event == Event.KEEPALIVED_STARTED:
             self._rows.append((self._row(line, at)._replace(instance="", was="", now=""), line.monotonic))
         elif event == Event.AGENT_STARTED:
-            boot.previous = line.previous_boot, line.previous_seq
+            boot.previous, boot.began = (line.previous_boot, line.previous_seq), line.monotonic
             began = self._row(line, at)._replace(reason=MoveReason.AGENT_DIED, layer2=True)
             self._rows.append((began, line.monotonic))
         elif event == Event.GAP:

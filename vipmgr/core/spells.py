@@ -95,7 +95,7 @@ def lives(boots: Iterable[Boot]) -> dict[str, int]:
     found: dict[str, int] = {}
     life, newest = 0, -inf
     for boot in boots:
-        first = min((setting[1] for setting in boot.clocks), default=inf)
+        first = min((setting[1] for setting in boot.clocks), default=inf) if boot.began is None else boot.began
         if first < newest:
             life, newest = life + 1, -inf
         newest = max([newest, *(setting[2] for setting in boot.clocks)])
