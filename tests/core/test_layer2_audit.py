@@ -60,6 +60,7 @@ def test_an_agent_that_is_started_again_had_died_and_neighbours_that_knew_its_ma
 def test_a_line_about_the_past_makes_no_restarted_agent_a_rebooted_machine():
     n1, n2 = pair()
     n2.layer2(10.0, "MASTER", "advertisement-timeout", darkAtLeastMs=450.0, darkAtMostMs=600.0)
+    n1.write(9.0, "config.applied")
     n1.restart_agent(10.7)
     n1.write(1.5, "keepalived.started")
     [move] = moves(n1, n2)
