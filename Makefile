@@ -88,8 +88,8 @@ check: setup  ## format, lint, types, import contracts
 unit: setup  ## the tests that may run side by side
 	@$(PYTHON) -m pytest -q -n 2 --dist loadfile -m "not lab"
 
-lab: setup  ## the tests in network namespaces with real keepalived, one after another (root)
-	@$(PYTHON) -m pytest -q -m lab
+lab: setup  ## the tests in network namespaces with real keepalived (root)
+	@$(PYTHON) -m pytest -q -n 2 --dist loadfile -m lab
 
 fix: setup  ## format, and repair what the linter can
 	@$(PYTHON) -m ruff check --fix .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import pytest
 
@@ -32,6 +33,14 @@ vrrp_instance V1 {{
     }}
 }}
 """
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _interruptible():
+    """What a shell runs in the background ignores SIGINT, and so do its children: some tests here send it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="module")
