@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from vipmgr.core import bgp_objects as wire
 from vipmgr.core.bgp import RACK, Settings, announce, router_id
@@ -42,6 +43,7 @@ from vipmgr.core.bgp_steps import (
 from vipmgr.core.decode import decode_conf, decode_peer
 from vipmgr.core.model import BgpPolicy, NodeFacts, NodeReport, Pool, Protocol, Reason, Selector, Vip
 from vipmgr.core.node_bgp import NodeBfd, NodeBgp, NodeBgpPeer, NodeBgpRoutes, NodeBgpSession, NodeBgpStatus
+from vipmgr.core.spec_check import complaint
 from vipmgr.core.wire import Metadata, VipNode, VipNodeSpec, VipNodeStatus
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -92,7 +94,8 @@ def prefixes(found, name="n1"):
     ("spec", "field"),
     [
         ({"conf": {"neighborAddress": "router"}}, "spec.conf.neighborAddress"),
-        ({"conf": {"neighborAddress": "", "neighborInterface": "eth0"}}, "spec.conf.neighborAddress"),
+        ({"conf": {"neighborAddress": ""}}, "spec.conf.neighborAddress"),
+        ({"conf": {"neighborAddress": "", "neighborInterface": "eth0%1"}}, "spec.conf.neighborInterface"),
         ({"conf": {"peerAs": 1 << 32}}, "spec.conf.peerAs"),
         ({"conf": {"removePrivateAs": "some"}}, "spec.conf.removePrivateAs"),
         ({"timers": {"config": {"holdTime": "2"}}}, "spec.timers.config.holdTime"),
@@ -293,6 +296,23 @@ def test_pools_that_share_a_prefix_reach_the_sessions_of_both():
 
 def test_tags_differ_and_never_mean_all():
     assert len({tag(name) for name in ("", "a", "b", "c")}) == 4
+
+
+def test_a_router_named_by_its_interface_alone_is_spoken_with_in_both_families():
+    found = peer(conf={"neighborAddress": "", "neighborInterface": "eth0"})
+    assert found.problems == ()
+    assert (found.plan.address, found.plan.interface, found.plan.place) == ("", "eth0", "eth0")
+    assert [one.family for one in found.plan.families] == ["IPv4", "IPv6"]
+    assert (peer().plan.interface, peer().plan.place) == ("", "10.0.0.254")
+
+
+def test_an_interface_that_is_none_is_refused_before_it_reaches_gobgpd():
+    def said(interface):
+        one = structs.replace(session().settings, name="r", address="", interface=interface)
+        return complaint(VipNodeSpec(bgp=told(peers=(one,))))
+
+    assert said("eth0%1") == "bgp.peers.interface: 'eth0%1' is no name of an interface"
+    assert "interface" not in said("eth0")
 
 
 def session(address="10.0.0.254", md5="", **more):

@@ -151,6 +151,9 @@ def test_anything_else_is_refused_in_both_address_fields(refusals, address, mess
         (conf(routerId="10.0.0"), "must be written like an IPv4 address"),
         (conf(listenAddresses=["all"]), "must be an IP address"),
         (peer(conf={"neighborAddress": "router"}), "must be an IP address"),
+        (peer(conf={"peerAs": 65000}), "neighborAddress or neighborInterface is needed"),
+        (peer(conf={"neighborAddress": ""}), "neighborAddress or neighborInterface is needed"),
+        (peer(conf={"neighborInterface": "eth0%1"}), "must be an interface name of up to 15 characters"),
         (peer(bfd={"transmitInterval": "5ms"}), "must be a duration from 10ms to 60s, such as 50ms"),
         (peer(bfd={"receiveInterval": "61s"}), "must be a duration from 10ms to 60s, such as 50ms"),
         (
@@ -212,6 +215,7 @@ def test_an_eip_without_address_is_refused(refusals):
         eip(protocol="layer2", interface="can_reach:2001:db8::1"),
         bgp(communities=["65000:1"], largeCommunities=["65000:1:2"], localPref=200, peers=["tor-a"]),
         conf(**{"as": 4200000000}, listenPort=-1, routerId="10.0.0.1", listenAddresses=["::"]),
+        peer(conf={"neighborInterface": "eth0.100"}),
         peer(conf={"neighborAddress": "fe80::1%eth0", "peerAs": 4200000000}, bfd={}, passwordSecret={"name": "tor"}),
     ],
 )

@@ -55,7 +55,7 @@ def complaints(node: VipNode) -> Iterator[str]:
             yield f"BgpPeer {peer.name}: {one.problem}"
         if state != ESTABLISHED and not peer.admin_down:
             why = f" ({one.reason})" if one is not None and one.reason else ""
-            yield f"BGP session with {peer.name} ({peer.address}) is {state}{why}"
+            yield f"BGP session with {peer.name} ({peer.place}) is {state}{why}"
 
 
 def refusals(nodes: Mapping[NodeName, VipNode]) -> list[Problem]:

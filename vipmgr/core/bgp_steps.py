@@ -231,4 +231,5 @@ def rules_of(plan: NodeBgp) -> Rules:
 
 def settings_of(peer: NodeBgpPeer, asn: int) -> NodeBgpPeer:
     """`asn`: the node's own, which gobgpd shows where a session has none."""
-    return structs.replace(peer, name="", password="", password_generation=0, local_asn=peer.local_asn or asn)
+    own = peer.local_asn or asn
+    return structs.replace(peer, name="", interface="", password="", password_generation=0, local_asn=own)

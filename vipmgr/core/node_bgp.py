@@ -6,6 +6,7 @@ where the agent reads it.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import msgspec
@@ -14,6 +15,8 @@ from vipmgr.core.wire_base import FrozenWire, Wire
 
 DEFAULT: Final = "default"
 """the one BgpConf that counts"""
+INTERFACE: Final = re.compile(r"[^/:%\s]{1,15}")
+"""NodeBgpPeer.interface: what may come after the % of a link-local address"""
 IN_PEER: Final = "peer"
 """NodeBgpPeer.password: it is the BgpPeer's conf.authPassword"""
 
@@ -49,6 +52,7 @@ class NodeBfd(FrozenWire, frozen=True, kw_only=True):
 class NodeBgpPeer(FrozenWire, frozen=True, kw_only=True):
     """One session. `password`: "", "peer" (conf.authPassword of the BgpPeer `name`) or "secret/NAME/KEY".
 
+    `interface`: the router is whoever is at the other end of it; the agent finds the `address`, "" until then.
     `password_generation`: of the BgpPeer, when the password is in it. Times in seconds. `multihop_ttl`: 0: direct.
     """
 
@@ -74,6 +78,12 @@ class NodeBgpPeer(FrozenWire, frozen=True, kw_only=True):
     families: tuple[NodeBgpFamily, ...] = ()
     graceful_restart: NodeBgpRestart | None = None
     bfd: NodeBfd | None = None
+    interface: str = ""
+
+    @property
+    def place(self) -> str:
+        """What reports call the router, whatever its link-local address is today."""
+        return self.interface or self.address
 
 
 class NodeBgpRoutes(FrozenWire, frozen=True, kw_only=True):
@@ -153,8 +163,8 @@ class NodeBgp(FrozenWire, frozen=True, kw_only=True):
 
 
 class NodeBgpSession(Wire):
-    """`state`: IDLE to ESTABLISHED (RFC 4271, 8.2.2). `since`: RFC 3339. `reason`: of the last loss. `problem`:
-    why it is not as the BgpPeer says, beginning with the field."""
+    """`address`: NodeBgpPeer.place. `state`: IDLE to ESTABLISHED (RFC 4271, 8.2.2). `since`: RFC 3339. `reason`: of the
+    last loss. `problem`: why it is not as the BgpPeer says, beginning with the field."""
 
     peer: str
     address: str

@@ -11,6 +11,7 @@ from typing import Final
 
 from vipmgr.core.addresses import parse_range
 from vipmgr.core.model import Family
+from vipmgr.core.node_bgp import INTERFACE
 from vipmgr.core.wire import VipNodeSpec
 
 _WORD: Final = re.compile(r"[^\s/]+")
@@ -53,7 +54,8 @@ def _unreadable(spec: VipNodeSpec) -> str | None:
         ("pools.ranges", parse_range, (text for pool in vip_pools for text in pool.ranges)),
         ("reach", ip_address, spec.reach),
         ("layer2.addresses", ip_address, (one.address for pool in layer2 for one in pool.addresses)),
-        ("bgp.peers.address", ip_address, (peer.address for peer in peers)),
+        ("bgp.peers.address", ip_address, (peer.address for peer in peers if not peer.interface)),
+        ("bgp.peers.interface", _interface, (peer.interface for peer in peers if peer.interface)),
         ("bgp.routes.prefixes", ip_network, (one for part in routes for one in part.prefixes)),
     )
     for field, read, texts in values:
@@ -68,6 +70,11 @@ def _unreadable(spec: VipNodeSpec) -> str | None:
 def _name(text: str) -> None:
     if not _NAME.fullmatch(text):
         raise ValueError(f"{text!r} is no name of an instance")
+
+
+def _interface(text: str) -> None:
+    if not INTERFACE.fullmatch(text):
+        raise ValueError(f"{text!r} is no name of an interface")
 
 
 def _shared_vrid(spec: VipNodeSpec) -> str | None:

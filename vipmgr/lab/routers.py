@@ -145,7 +145,8 @@ protocol kernel { learn off; ipv6 { export all; }; merge paths on limit 64; }
                 case "BGP.as_path:":
                     path = tuple(int(one) for one in rest.split())
                 case "BGP.next_hop:":
-                    found.append({"next_hop": rest.split()[0], "as_path": path})
+                    hop = next(one for one in rest.split() if one != "::")  # ":: fe80::1": a link-local one alone
+                    found.append({"next_hop": hop, "as_path": path})
                 case "BGP.med:":
                     found[-1]["med"] = int(rest)
                 case "BGP.community:" | "BGP.large_community:":
@@ -188,11 +189,17 @@ class Frr(Router):
     """FRR: zebra, bgpd and bfdd; `config` in its own language."""
 
     PLACE: Final = Path("/usr/lib/frr")
+    DAEMONS: Final = ("zebra", "bfdd", "bgpd")
+
+    def __exit__(self, *what: object) -> None:
+        for name in self.DAEMONS:  # no root, no leash
+            self._ask("kill", "-KILL", (self.folder / f"{name}.pid").read_text().strip())
+        super().__exit__(*what)
 
     def _start(self) -> None:
         config = self.folder / "frr.conf"
         config.write_text(f"frr defaults datacenter\nhostname router\n{self._config}")
-        for name in ("zebra", "bfdd", "bgpd"):
+        for name in self.DAEMONS:
             argv = ["-u", "frr", "-g", "frr", "--vty_socket", self.folder, "-i", self.folder / f"{name}.pid", "-P", "0"]
             argv += [
                 "-z",

@@ -10,7 +10,7 @@ from vipmgr.core.bgp import Conf, Peer
 from vipmgr.core.decode.reader import Reader
 from vipmgr.core.decode.values import milliseconds, natural, selector
 from vipmgr.core.model import Reason, Selector
-from vipmgr.core.node_bgp import IN_PEER, NodeBfd, NodeBgpFamily, NodeBgpPeer, NodeBgpRestart
+from vipmgr.core.node_bgp import IN_PEER, INTERFACE, NodeBfd, NodeBgpFamily, NodeBgpPeer, NodeBgpRestart
 
 _TOP_AS: Final = 0xFFFF_FFFF
 _PORT: Final = 179
@@ -70,13 +70,21 @@ def decode_peer(found: wire.BgpPeer) -> Peer:
 
 
 def _address(conf: wire.PeerConf, reader: Reader) -> str | None:
+    """ "": the agent finds it. None: there is nobody to speak with."""
     if not conf.neighbor_address:
-        what = "is needed; sessions by interface alone (spec.conf.neighborInterface) are not supported"
-        reader.wrong("spec.conf.neighborAddress", Reason.BAD_ADDRESS, what)
+        if conf.neighbor_interface:
+            return reader.read("spec.conf.neighborInterface", lambda: _no_address(conf.neighbor_interface), None)
+        reader.wrong("spec.conf.neighborAddress", Reason.BAD_ADDRESS, "is needed, or spec.conf.neighborInterface")
         return None
     return reader.read(
         "spec.conf.neighborAddress", lambda: str(ip_address(conf.neighbor_address)), None, Reason.BAD_ADDRESS
     )
+
+
+def _no_address(interface: str) -> str:
+    if not INTERFACE.fullmatch(interface):
+        raise ValueError(f"{interface!r} is no name of an interface")
+    return ""
 
 
 def _session(found: wire.BgpPeer, address: str, reader: Reader) -> NodeBgpPeer:
@@ -117,6 +125,7 @@ def _session(found: wire.BgpPeer, address: str, reader: Reader) -> NodeBgpPeer:
         families=_families(spec, address, restart is not None, reader),
         graceful_restart=restart,
         bfd=_bfd(spec.bfd, reader),
+        interface="" if address else conf.neighbor_interface,
     )
 
 
@@ -124,7 +133,8 @@ def _ignored(spec: wire.BgpPeerSpec, reader: Reader) -> None:
     """What OpenELB hands to GoBGP, which refuses it (OpenELB cannot make its groups and VRFs) or takes no notice."""
     conf = spec.conf
     for field, is_set, why in (
-        ("spec.conf.neighborInterface", conf.neighbor_interface, "spec.conf.neighborAddress is connected to"),
+        ("spec.conf.neighborInterface", conf.neighbor_address and conf.neighbor_interface,
+         "spec.conf.neighborAddress is connected to"),
         ("spec.conf.peerGroup", conf.peer_group, "there are no groups to be in"),
         ("spec.conf.vrf", conf.vrf, "there are no VRFs to be in"),
         ("spec.conf.routeFlapDamping", conf.route_flap_damping, "no routes are taken in"),
@@ -153,9 +163,10 @@ def _removal(text: str) -> str:
 
 
 def _families(spec: wire.BgpPeerSpec, address: str, graceful: bool, reader: Reader) -> tuple[NodeBgpFamily, ...]:
-    """Left out: the family of the address, which is what OpenELB and GoBGP take."""
+    """Left out: the family of the address, both where an interface says who it is: what OpenELB and GoBGP take."""
     found = []
     own = "IPv6" if ":" in address else "IPv4"
+    usual = (own,) if address else ("IPv4", "IPv6")
     for index, one in enumerate(spec.afi_safis or ()):
         named = one.config.family if one.config is not None else None
         family = own if named is None else _AFIS.get(named.afi)
@@ -169,7 +180,7 @@ def _families(spec: wire.BgpPeerSpec, address: str, graceful: bool, reader: Read
                 family=family, graceful_restart=keeps,
                 receive=one.add_paths.config.receive, send_max=one.add_paths.config.send_max,
             ))  # fmt: skip
-    return tuple(found) or (NodeBgpFamily(family=own, graceful_restart=graceful),)
+    return tuple(found) or tuple(NodeBgpFamily(family=one, graceful_restart=graceful) for one in usual)
 
 
 def _restart(field: str, found: wire.GracefulRestart | None, reader: Reader) -> NodeBgpRestart | None:

@@ -57,7 +57,8 @@ class BgpPart:
             return None
         sessions = speaker.sessions.report()
         for one in sessions:
-            one.problem = self._passwords.problems.get(one.peer, "") or speaker.refusals.get(one.address, "")
+            unseen = speaker.neighbours.problem(one.address)
+            one.problem = self._passwords.problems.get(one.peer) or unseen or speaker.refusals.get(one.address, "")
         refusals = speaker.refusals
         problems = [
             f"spec.policy: {text}" if about == POLICY else text
@@ -88,6 +89,7 @@ class BgpPart:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(speaker.run())
+                tasks.create_task(speaker.neighbours.run())
                 tasks.create_task(self._publish())
                 tasks.create_task(self._keep_passwords(speaker))
         finally:

@@ -16,8 +16,6 @@ from vipmgr.node.journal import Journal, utc
 
 _RESET_SECONDS: Final = 2.0
 """a loss so soon after a change of settings is of it"""
-NOBODY: Final = "invalid IP"
-"""the address of the first event of a watch"""
 _UNDER_WAY: Final = ("OPENSENT", "OPENCONFIRM", ESTABLISHED)
 
 
@@ -37,25 +35,36 @@ class Sessions:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._known: dict[str, _Session] = {}
-        self._names: dict[str, str] = {}
         self._planned: dict[str, NodeBgpPeer] = {}
+        self._places: dict[str, str] = {}
+        """address, as gobgpd has it -> NodeBgpPeer.place, the key of the others"""
         self._told: dict[str, float] = {}
         self.changes = 0
         self.fallen: set[str] = set()
         """addresses of sessions that went down while they stood or came up; whoever reads it clears it"""
 
     def expect(self, peers: Sequence[NodeBgpPeer]) -> None:
-        """The sessions of the plan; others are forgotten."""
-        self._names = {peer.address: peer.name for peer in peers}
-        self._planned = {peer.address: peer for peer in peers}
-        for address in self._known.keys() - self._names.keys():
-            self._leave(address, Loss.DECONFIGURED)
-            del self._known[address]
+        """The sessions of the plan; others are forgotten. Without an address: the router is not found yet."""
+        planned = {peer.place: peer for peer in peers}
+        for place in self._known.keys() - planned.keys():
+            self._leave(place, Loss.DECONFIGURED)
+            del self._known[place]
+        for place in self._known:
+            if self._planned[place].address != planned[place].address:
+                self._leave(place, Loss.RECONFIGURED)
+        self._planned = planned
+        self._places = {peer.address: place for place, peer in planned.items() if peer.address}
+
+    def place(self, address: str) -> str:
+        """What the session with that address is called; the same where there is none."""
+        return self._places.get(address, address)
+
+    def stands(self, place: str) -> bool:
+        return place in self._known and self._known[place].state == ESTABLISHED
 
     def falls(self, event: pb.Peer) -> bool:
         """Whether a session that stood does not any more: its counters say why, as long as it is not made anew."""
-        known = self._known.get(_address(event))
-        return known is not None and known.state == ESTABLISHED and _state(event) != ESTABLISHED
+        return self.stands(self.place(_address(event))) and _state(event) != ESTABLISHED
 
     def reconfigured(self, address: str) -> None:
         """It was told other settings just now."""
@@ -63,43 +72,43 @@ class Sessions:
 
     def heard(self, event: pb.Peer, counted: pb.Peer | None = None) -> bool:
         """`counted`: as listed right after the event. True: the session changed its state."""
-        address = _address(event)
-        if address == NOBODY or address not in self._names:
+        place = self._places.get(_address(event))
+        if place is None:
             return False
         state = _state(event)
-        known = self._known.setdefault(address, _Session("IDLE", time.time()))
+        known = self._known.setdefault(place, _Session("IDLE", time.time()))
         if state == known.state:
             return False
-        told = time.monotonic() - self._told.get(address, -_RESET_SECONDS) < _RESET_SECONDS
+        told = time.monotonic() - self._told.get(_address(event), -_RESET_SECONDS) < _RESET_SECONDS
         reason = Loss.RECONFIGURED if told else why(_tally(known.last), _tally(counted))
-        self._moved(address, known, state, event, reason)
+        self._moved(place, known, state, event, reason)
         return True
 
     def count(self, peer: pb.Peer) -> None:
         """As listed."""
-        address = _address(peer)
-        if address in self._names:
-            self._known.setdefault(address, _Session("IDLE", time.time())).last = peer
+        place = self._places.get(_address(peer))
+        if place is not None:
+            self._known.setdefault(place, _Session("IDLE", time.time())).last = peer
 
     def lost_all(self) -> None:
         """gobgpd is gone, and every session with it."""
-        for address in self._known:
-            self._leave(address, Loss.ENDED)
+        for place in self._known:
+            self._leave(place, Loss.ENDED)
 
     def up(self) -> int:
         return sum(one.state == ESTABLISHED for one in self._known.values())
 
     def report(self) -> list[NodeBgpSession]:
         found = []
-        for address, name in sorted(self._names.items(), key=lambda item: item[1]):
-            one = self._known.get(address)
+        for place, peer in sorted(self._planned.items(), key=lambda item: item[1].name):
+            one = self._known.get(place)
             if one is None:
-                found.append(NodeBgpSession(peer=name, address=address, state="IDLE"))
+                found.append(NodeBgpSession(peer=peer.name, address=place, state="IDLE"))
                 continue
             found.append(
                 NodeBgpSession(
-                    peer=name,
-                    address=address,
+                    peer=peer.name,
+                    address=place,
                     state=one.state,
                     asn=one.last.state.peer_asn if one.last is not None else 0,
                     since=utc(one.since),
@@ -112,23 +121,19 @@ class Sessions:
 
     def listed(self) -> Mapping[str, pb.Peer]:
         """BgpPeer -> what gobgpd last said of it, for OpenELB's status."""
-        return {
-            self._names[address]: one.last
-            for address, one in self._known.items()
-            if address in self._names and one.last is not None
-        }
+        return {self._planned[place].name: one.last for place, one in self._known.items() if one.last is not None}
 
-    def _moved(self, address: str, known: _Session, state: str, peer: pb.Peer, reason: Loss) -> None:
+    def _moved(self, place: str, known: _Session, state: str, peer: pb.Peer, reason: Loss) -> None:
+        planned = self._planned[place]
         before, known.state = known.state, state
         if state == "IDLE" and before in _UNDER_WAY:
-            self.fallen.add(address)
+            self.fallen.add(planned.address)
         known.since = time.time()
         if ESTABLISHED not in (before, state):
             return
         self.changes += 1
-        line = AuditLine(event=Event.BGP_SESSION, peer=self._names[address], address=address, from_=before, to=state)
+        line = AuditLine(event=Event.BGP_SESSION, peer=planned.name, address=place, from_=before, to=state)
         if state == ESTABLISHED:
-            planned = self._planned[address]
             line.asn, line.kept_seconds = peer.state.peer_asn, _kept_seconds(planned)
             line.families = tuple(one.family for one in planned.families)
         else:
@@ -136,12 +141,12 @@ class Sessions:
             known.reason = line.reason = reason
         self._journal.write(line)
 
-    def _leave(self, address: str, reason: Loss) -> None:
-        known = self._known[address]
+    def _leave(self, place: str, reason: Loss) -> None:
+        known = self._known[place]
         if known.state == ESTABLISHED:
             known.losses += 1
             self.changes += 1
-            line = AuditLine(event=Event.BGP_SESSION, peer=self._names.get(address, ""), address=address)
+            line = AuditLine(event=Event.BGP_SESSION, peer=self._planned[place].name, address=place)
             line.from_, line.to, line.reason = known.state, "IDLE", reason
             self._journal.write(line)
         known.state, known.since, known.reason = "IDLE", time.time(), reason

@@ -8,7 +8,7 @@ sent again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
@@ -16,13 +16,14 @@ from typing import Final
 from vipmgr.core import bgp_steps as core
 from vipmgr.core.audit_line import AuditLine, Event
 from vipmgr.core.bgp_routes import routes_of, tag
-from vipmgr.core.node_bgp import NodeBgp
+from vipmgr.core.node_bgp import NodeBgp, NodeBgpPeer
 from vipmgr.log import get_log
 from vipmgr.node.bgp import gobgp_pb2 as pb
 from vipmgr.node.bgp import messages
 from vipmgr.node.bgp import policy_messages as filters
 from vipmgr.node.bgp.announced import Announced
 from vipmgr.node.bgp.gobgpd import Gobgpd, GobgpError
+from vipmgr.node.bgp.neighbours import Neighbours
 from vipmgr.node.bgp.passwords import Passwords
 from vipmgr.node.bgp.sessions import Sessions
 from vipmgr.node.journal import Journal
@@ -52,10 +53,11 @@ class Speaker:
         self.drain = False
         self.healthy: Callable[[int], bool] = lambda _: True
         self.sessions = Sessions(journal)
+        self.neighbours = Neighbours(self.wake, self.sessions.stands)
         self._announced = Announced(journal)
         self.running = False
         self.refusals: dict[str, str] = {}
-        """in gobgpd's own words, by the address of the session, core.POLICY, or "" for anything else"""
+        """in gobgpd's own words, by the NodeBgpPeer.place of the session, core.POLICY, or "" for anything else"""
 
     def wake(self) -> None:
         self._news.set()
@@ -164,12 +166,12 @@ class Speaker:
             sessions={session.settings.address: session for session in sessions},
         )
 
-    def _wanted(self) -> core.Speaker:
+    def _wanted(self, peers: Sequence[NodeBgpPeer]) -> core.Speaker:
         plan = self.plan
         if plan is None:
             return core.Speaker()
         sessions = {}
-        for peer in plan.peers:
+        for peer in peers:
             held = self._held.sessions.get(peer.address)
             password = self._passwords.of(peer)
             if password is None and held is not None:
@@ -178,7 +180,7 @@ class Speaker:
                 sessions[peer.address] = core.Session(core.settings_of(peer, plan.asn), password)
         return core.Speaker(
             head=core.head_of(plan),
-            gates=frozenset(_gates(plan)),
+            gates=frozenset(_gates(peers, plan.next_hop_v6)),
             rules=self._held.rules if plan.policy_unreadable else core.rules_of(plan),
             routes=routes_of(plan, drain=self.drain, healthy=self.healthy),
             sessions=sessions,
@@ -187,9 +189,10 @@ class Speaker:
 
     async def _carry_out(self, daemon: Gobgpd) -> None:
         self.refusals = {}
-        self.sessions.expect(self.plan.peers if self.plan is not None else ())
+        peers = self.neighbours.resolve(self.plan.peers if self.plan is not None else (), self._held.sessions)
+        self.sessions.expect(peers)
         await self._renew(daemon)
-        wanted = self._wanted()
+        wanted = self._wanted([peer for peer in peers if peer.address])
         if not await self._go(daemon, wanted):
             await self._go(daemon, replace(wanted, rules=self._held.rules))
         self._announced.tell(self._held.routes, self.plan, drain=self.drain)
@@ -203,8 +206,9 @@ class Speaker:
             except GobgpError as error:
                 if error.lost:
                     raise
-                self.refusals[_about(step)] = str(error)
-                log.warning("gobgpd.refused", step=type(step).__name__, about=_about(step), error=str(error))
+                about = self.sessions.place(_about(step))
+                self.refusals[about] = str(error)
+                log.warning("gobgpd.refused", step=type(step).__name__, about=about, error=str(error))
                 if isinstance(step, core.LoadRules):
                     await self._filter(daemon, core.DropRules(step.rules))  # what came before the one refused
                     return False
@@ -288,10 +292,10 @@ class Speaker:
             log.warning("gobgpd.mark_not_written", path=str(mark), error=str(error))
 
 
-def _gates(plan: NodeBgp) -> Iterator[core.Gate]:
-    for peer in plan.peers:
+def _gates(peers: Iterable[NodeBgpPeer], next_hop_v6: str) -> Iterator[core.Gate]:
+    for peer in peers:
         over_v4 = ":" not in peer.address and any(one.family == "IPv6" for one in peer.families)
-        yield core.Gate(peer.address, tag(peer.name), plan.next_hop_v6 if over_v4 else "")
+        yield core.Gate(peer.address, tag(peer.name), next_hop_v6 if over_v4 else "")
 
 
 def _about(step: core.Step) -> str:
