@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.documented import undocumented
-from vipmgr.core.bgp_routes import routes_of
+from vipmgr.core.bgp_routes import Route, routes_of
 from vipmgr.core.node_bgp import NodeBgp, NodeBgpPeer, NodeBgpRoutes
 from vipmgr.node.bgp.announced import Announced
 from vipmgr.node.journal import Journal
@@ -28,11 +28,14 @@ class Teller:
         self.stream = io.StringIO()
         self.announced = Announced(Journal(folder / "audit.jsonl", "n1", limit=10**6, keep=1, stream=self.stream))
 
-    def tell(self, bgp: NodeBgp, *, drain: bool = False, healthy: bool = True) -> list[dict[str, Any]]:
-        """The lines this brings."""
+    def tell(
+        self, bgp: NodeBgp, *, drain: bool = False, healthy: bool = True, held: dict[str, Route] | None = None
+    ) -> list[dict[str, Any]]:
+        """The lines this brings. `held`: what gobgpd has, if not all that is wanted."""
         self.stream.truncate(0)
         self.stream.seek(0)
-        self.announced.tell(routes_of(bgp, drain=drain, healthy=lambda _: healthy), bgp, drain=drain)
+        wanted = routes_of(bgp, drain=drain, healthy=lambda _: healthy)
+        self.announced.tell(wanted if held is None else held, wanted, bgp, drain=drain)
         lines = [json.loads(line) for line in self.stream.getvalue().splitlines()]
         assert undocumented(lines) == set()
         return [{key: line[key] for key in ("event", "peers", "vips", "reason") if key in line} for line in lines]
@@ -58,6 +61,17 @@ def test_an_address_without_endpoints_here_is_told_as_that(tmp_path: Path) -> No
     teller.tell(plan(local))
     [line] = teller.tell(plan(local), healthy=False)
     assert (line["event"], line["reason"]) == ("bgp.withdrawn", "no-local-endpoints")
+
+
+def test_what_went_with_gobgpd_is_not_withdrawn_and_not_announced_again(tmp_path: Path) -> None:
+    teller = Teller(tmp_path)
+    local = NodeBgpRoutes(eip="a", prefixes=("198.51.100.7/32", "198.51.100.8/32"), health_check_node_ports=(30123,))
+    teller.tell(plan(local))
+    assert teller.tell(plan(local), held={}) == []
+    assert teller.tell(plan(local)) == []
+    assert teller.tell(plan(local), held={}) == []
+    [line] = teller.tell(plan(local), healthy=False)
+    assert (line["vips"], line["reason"]) == (["198.51.100.7", "198.51.100.8"], "no-local-endpoints")
 
 
 def test_an_address_for_some_peers_names_them(tmp_path: Path) -> None:

@@ -22,10 +22,15 @@ class Announced:
         self._journal = journal
         self._said: Mapping[str, Route] = {}
 
-    def tell(self, routes: Mapping[str, Route], plan: NodeBgp | None, *, drain: bool) -> None:
-        """`routes` are in gobgpd now, by prefix."""
+    def tell(
+        self, routes: Mapping[str, Route], wanted: Mapping[str, Route], plan: NodeBgp | None, *, drain: bool
+    ) -> None:
+        """`routes` are in gobgpd now, by prefix, `wanted` should be: what is not there yet went with gobgpd, as its
+        sessions tell, and is not withdrawn: routers may keep it meanwhile."""
         if routes is self._said:
             return
+        waiting = {prefix: self._said[prefix] for prefix in self._said.keys() & wanted.keys() - routes.keys()}
+        routes = {**routes, **waiting} if waiting else routes
         said, self._said = self._said, routes
         gone: dict[MoveReason, list[str]] = {}
         planned = {prefix for group in plan.routes for prefix in group.prefixes} if plan is not None else set()

@@ -195,7 +195,7 @@ class Speaker:
         wanted = self._wanted([peer for peer in peers if peer.address])
         if not await self._go(daemon, wanted):
             await self._go(daemon, replace(wanted, rules=self._held.rules))
-        self._announced.tell(self._held.routes, self.plan, drain=self.drain)
+        self._announced.tell(self._held.routes, wanted.routes, self.plan, drain=self.drain)
 
     async def _go(self, daemon: Gobgpd, wanted: core.Speaker) -> bool:
         """A step that is refused is reported and tried again; the others go on. False: they may, with the rules there
@@ -217,7 +217,7 @@ class Speaker:
                 continue
             self._held = core.after(self._held, step)
             if isinstance(step, core.Routes):
-                self._announced.tell(self._held.routes, self.plan, drain=self.drain)
+                self._announced.tell(self._held.routes, wanted.routes, self.plan, drain=self.drain)
         return True
 
     async def _renew(self, daemon: Gobgpd) -> None:
