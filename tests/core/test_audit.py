@@ -57,6 +57,20 @@ def test_a_cut_cable_is_bounded_by_the_timers_and_by_both_lines():
     assert move.dark == pytest.approx((240.0, 260.0), abs=0.1)
 
 
+def test_a_backup_that_lost_the_race_by_a_moment_took_nothing():
+    n1, n2 = pair()
+    n3 = Diary("n3", priority=250)
+    n3.go(0.0, "BACKUP", "started")
+    n2.go(10.026, "MASTER", "priority-zero-received")
+    n3.go(10.032, "MASTER", "priority-zero-received")
+    n3.go(10.035, "BACKUP", "higher-priority-heard")
+    n1.go(10.058, "FAULT", "drained")
+    report = report_of(n1, n2, n3)
+    assert [(one.source, one.target, one.cause) for one in report.failovers] == [("n1", "n2", "drained")]
+    assert [one.nodes for one in report.holders] == [("n2",)]
+    assert report.split_brain == ()
+
+
 def test_the_interval_that_counts_is_the_old_masters():
     n1, n2 = Diary("n1", advert_ms=1000), Diary("n2", priority=252, advert_ms=100)
     n1.go(1.0, "MASTER")

@@ -118,6 +118,8 @@ class _Story:
 
     def _meet(self, new: Spell) -> None:
         """`new` begins: who of the others is over, who is dead, and who lives on beside it?"""
+        if any(self._outran(old, new) for old in self.active):
+            return
         rivals: list[Spell] = []
         for old in list(self.active):
             if old.node == new.node or old.end <= new.start:
@@ -135,6 +137,20 @@ class _Story:
                 self._was_empty(source, new)
             self.failovers.append(self._failover(source, new, overlapping=bool(rivals)))
         self.active.append(new)
+
+    def _outran(self, old: Spell, new: Spell) -> bool:
+        """Did `new` begin only because it had not heard yet that `old` had, and step back at once? It owned nothing.
+
+        After an advert of priority 0 backups wait for their skew times, which lie less than a millisecond apart.
+        """
+        error = self._error(old, new)
+        return (
+            new.reason == MoveReason.HIGHER_PRIORITY
+            and new.end - new.start <= error
+            and old.end > new.end
+            and new.start - old.start <= error
+            and not self._begun_within(new.start, new.end + error)
+        )
 
     def _retire(self, old: Spell, new: Spell | None = None) -> None:
         """`new`: who took over from it while nothing shows that it still lived."""
