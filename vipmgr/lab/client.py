@@ -270,7 +270,8 @@ class Lab:
             and len(states) == len(plan.get("spec", {}).get("instances") or [])
             and (bool(started) or not states)
             and all(
-                one["state"] in ("BACKUP", "MASTER") and _seconds(one["since"]) >= int(started) - 1 for one in states
+                one["state"] in ("BACKUP", "MASTER") and "since" in one and _seconds(one["since"]) >= int(started) - 1
+                for one in states
             )
         )
 
