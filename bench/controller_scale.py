@@ -178,6 +178,7 @@ async def measure(url: str, args: argparse.Namespace) -> dict:
         finally:
             again.stop()
             fleet.cancel()
+            await asyncio.gather(fleet, return_exceptions=True)
     return figures
 
 
