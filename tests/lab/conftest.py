@@ -10,6 +10,7 @@ import pytest
 from tests.documented import undocumented
 from vipmgr.core.audit_line import read_line
 from vipmgr.lab.client import Lab
+from vipmgr.lab.demo import MANIFESTS, SERVICE
 
 KEEPALIVED = """\
 global_defs {{
@@ -54,6 +55,20 @@ def bare():
             argv = ["keepalived", "-n", "-P", "-l", "-G", *files]
             lab.ask("run", node=name, name="keepalived", argv=argv)
         yield lab
+
+
+@pytest.fixture(scope="module")
+def lab():
+    """Three nodes and the demo's pool and Service; a module whose tests need something else has a `lab` of its own."""
+    with Lab(nodes=3) as lab:
+        lab.apply(MANIFESTS)
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def vip(lab) -> str:
+    """The Service's address."""
+    return lab.wait_for_vip(SERVICE)
 
 
 @pytest.fixture(autouse=True)

@@ -13,26 +13,13 @@ import pytest
 from vipmgr.core.audit_line import Event, read_line
 from vipmgr.core.findings import NODE_LOST, PARTITION
 from vipmgr.core.model import MoveReason
-from vipmgr.lab.client import Lab
-from vipmgr.lab.demo import MANIFESTS, SERVICE
+from vipmgr.lab.demo import MANIFESTS
 from vipmgr.lab.trial import measure
 from vipmgr.lab.verdicts import audit, compare
 
 pytestmark = pytest.mark.lab
 SLOW_MS = 1000
 """what 3.004 adverts of 100 ms (301 ms) may become on a busy machine"""
-
-
-@pytest.fixture(scope="module")
-def lab():
-    with Lab(nodes=3) as lab:
-        lab.apply(MANIFESTS)
-        yield lab
-
-
-@pytest.fixture(scope="module")
-def vip(lab) -> str:
-    return lab.wait_for_vip(SERVICE)
 
 
 @pytest.fixture

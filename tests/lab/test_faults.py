@@ -6,23 +6,9 @@ import time
 
 import pytest
 
-from vipmgr.lab.client import Lab
-from vipmgr.lab.demo import MANIFESTS, SERVICE
 from vipmgr.lab.trial import measure
 
 pytestmark = pytest.mark.lab
-
-
-@pytest.fixture(scope="module")
-def lab():
-    with Lab(nodes=3) as lab:
-        lab.apply(MANIFESTS)
-        yield lab
-
-
-@pytest.fixture(scope="module")
-def vip(lab) -> str:
-    return lab.wait_for_vip(SERVICE)
 
 
 @pytest.fixture
